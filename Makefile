@@ -1,0 +1,92 @@
+# Everything needs only Python 3.10+ and the package index; `make test` also fetches real servers if it can.
+#
+#   make demo PYTHON=python3.13      another interpreter (for a fresh .venv)
+#   make test TEST_OPTIONS="-x -k leases"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+DEMO_OPTIONS ?= -n 4 --autorl-farm device_farm.yml \
+	--junitxml=reports/junit.xml --alluredir=reports/allure-results --clean-alluredir
+TEST_OPTIONS ?= -n $(WORKERS)
+
+# A version manager's shim may exist and still refuse to run: ask each candidate, take the first that answers.
+define FIND_PYTHON
+for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3.10 python3 python; do \
+	if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; \
+	then echo "$$candidate"; exit 0; fi; \
+done; \
+echo "No Python 3.10 or newer with venv was found. Install one, or say where: make PYTHON=/path/to/python" >&2; \
+exit 1
+endef
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+.PHONY: demo
+demo: $(VENV)/.ready-demo ## Run the examples in parallel on the virtual farm, reports into reports/
+	@mkdir -p reports
+	$(BIN)/python -m pytest examples $(DEMO_OPTIONS)
+	@echo
+	@echo "Where to look:"
+	@echo "  reports/farm.html       who ran what on which device, open it in a browser"
+	@echo "  reports/junit.xml       for the CI server"
+	@echo "  reports/allure-results  for Allure: allure serve reports/allure-results"
+	@echo "  reports/trace.jsonl     one row for each attempt on a device"
+
+.PHONY: test
+test: $(VENV)/.ready-test real-parts ## Run the whole suite with coverage, against real servers where there are some
+	@$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -p no:cov $(TEST_OPTIONS)
+	@$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+.PHONY: real-parts
+real-parts: $(VENV)/.ready-test ## Fetch the real servers that tests/real/ runs against into .tools/
+	@$(BIN)/python tests/support/real_parts.py
+
+.PHONY: lint
+lint: $(VENV)/.ready-lint ## Check style, types and workflows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github/workflows
+
+.PHONY: bench
+bench: $(VENV)/.ready-test ## Measure every figure that the README claims
+	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+.PHONY: clean
+clean: ## Remove what runs left behind; .venv and .tools stay
+	find reports -mindepth 1 ! -name .gitkeep -delete
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.tools/*' -prune -exec rm -rf {} +
+	rm -rf .autorl .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache build dist
+
+# A stamp is newer than pyproject.toml once everything it stands for is installed: a second call takes no time.
+# pip 25.1 is the first that installs dependency groups.
+$(VENV)/.python: pyproject.toml
+	@python="$$($(FIND_PYTHON))"; \
+	test -x $(BIN)/python || { echo "creating $(VENV) with $$("$$python" --version)"; "$$python" -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@touch $@
+
+$(VENV)/.ready-demo: $(VENV)/.python
+	@echo "installing pytest-autorl and what the examples need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[xdist,asyncio,allure]" --group examples
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-demo
+	@echo "installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@touch $@
+
+$(VENV)/.ready-lint: $(VENV)/.ready-demo
+	@echo "installing what the checks need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	@touch $@
