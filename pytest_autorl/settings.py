@@ -1,0 +1,450 @@
+"""The options of a run: one table, one resolution, one frozen record.
+
+Precedence: command line > environment > ini > device_farm.yml > default. `resolve` is pure: the plugin, the
+command line tool and scripts hand it what they found. `OPTIONS` is the only list of names in the package:
+pytest options, ini keys, environment variables and the documentation all come from it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from pytest_autorl.errors import FeatureNotBuiltError, UsageError
+
+Source = Literal["command line", "environment", "ini", "farm file", "default"]
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if not 0 <= value < float("inf"):
+        raise ValueError("seconds must be 0 or more")
+    return value
+
+
+def _count(raw: str) -> int:
+    value = int(raw)
+    if value < 0:
+        raise ValueError("must be 0 or more")
+    return value
+
+
+def _percent(raw: str) -> float:
+    value = float(raw.rstrip("% "))
+    if not 0 <= value <= 100:
+        raise ValueError("percent must be between 0 and 100")
+    return value
+
+
+def _switch(raw: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "": False}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if raw.strip().lower() not in words:
+        raise ValueError("expected on or off")
+    return words[raw.strip().lower()]
+
+
+def _lines(raw: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in raw.splitlines() if line.strip())
+
+
+def _log_level(raw: str) -> str:
+    level = raw.strip().upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ValueError("expected DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return level
+
+
+def _log_format(raw: str) -> str:
+    # FEATURES E14: the brief's LOG_FORMAT=text is our console format.
+    word = {"text": "console"}.get(raw.strip().lower(), raw.strip().lower())
+    if word not in ("json", "console"):
+        raise ValueError("expected json or console")
+    return word
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One setting: how it is spelled, read, and whether its feature is part of this version.
+
+    Attributes:
+        name: Field of `Settings`; the option is ``--autorl-NAME`` with dashes, the ini key ``autorl_NAME``,
+            the environment variable ``AUTORL_NAME``.
+        parse: Text to value; raises ValueError with what was expected.
+        built: False: the name is reserved and its use is an error (DESIGN 3.4).
+        surface: Where it can be given: "all", "ini" (ini and environment) or "env" (environment only).
+        fallback_env: Unprefixed variable, read after the prefixed one (FEATURES E14).
+        farm_key: Dotted key of the farm file that may give it.
+    """
+
+    name: str
+    help: str
+    parse: Callable[[str], Any] = _text
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    flag: bool = False
+    built: bool = True
+    surface: Literal["all", "ini", "env"] = "all"
+    fallback_env: str = ""
+    farm_key: str = ""
+
+    @property
+    def flag_text(self) -> str:
+        return "--autorl-" + self.name.replace("_", "-")
+
+    @property
+    def ini_key(self) -> str:
+        return "autorl_" + self.name
+
+    @property
+    def env_name(self) -> str:
+        return "AUTORL_" + self.name.upper()
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="farm",
+        metavar="PATH|virtual[:N]",
+        help="farm file, or N simulated devices (default: device_farm.yml in rootdir)",
+    ),
+    Option(name="device", metavar="ID", parse=_lines, help="only this device; may be given more than once"),
+    Option(
+        name="where",
+        metavar="EXPR",
+        help='only devices for which this expression holds, e.g. "ram_mb >= 4096"',
+    ),
+    Option(
+        name="app",
+        metavar="PATH|URL",
+        help="the build under test, for real devices; wins over `app:` of the farm file",
+    ),
+    Option(
+        name="state",
+        metavar="PATH|URL",
+        help="where leases are kept (default: .autorl in rootdir, or per host and user)",
+    ),
+    Option(
+        name="reports",
+        metavar="DIR",
+        help="folder for everything this plugin writes (default: reports in rootdir)",
+    ),
+    Option(
+        name="unhealthy",
+        choices=("wait", "skip", "fail"),
+        built=False,
+        help="what a test does while no fitting device is healthy",
+    ),
+    Option(
+        name="wait",
+        metavar="S",
+        parse=_seconds,
+        help="seconds a test waits for its device before it ends as an ERROR (default 300)",
+    ),
+    Option(
+        name="retries",
+        metavar="N",
+        parse=_count,
+        built=False,
+        help="attempts after the first for unmarked tests; an explicit 0 disables every rerun",
+    ),
+    Option(
+        name="retry_budget",
+        metavar="P",
+        parse=_percent,
+        built=False,
+        help="percent of the tests that retries may add to a run",
+    ),
+    Option(name="recovery", choices=("on", "off"), built=False, help="recovery actions between attempts"),
+    Option(name="resume", flag=True, parse=_switch, built=False, help="go on with the last unfinished run"),
+    Option(name="resume_run", metavar="ID", built=False, help="go on with this run"),
+    Option(
+        name="resume_force", flag=True, parse=_switch, built=False, help="resume although the tests changed"
+    ),
+    Option(
+        name="redact",
+        choices=("on", "strict", "off"),
+        built=False,
+        help="redaction of everything that a run writes or prints",
+    ),
+    Option(name="run_id", metavar="ID", help="name of this run (default: made from the time)"),
+    Option(
+        name="metrics_push",
+        metavar="URL",
+        built=False,
+        farm_key="metrics.push_url",
+        help="Pushgateway to push metrics to during the run",
+    ),
+    Option(name="push_interval", metavar="S", parse=_seconds, built=False, help="seconds between pushes"),
+    Option(
+        name="push_required",
+        flag=True,
+        parse=_switch,
+        built=False,
+        help="a push that fails at the end fails the run",
+    ),
+    Option(
+        name="metrics_port",
+        metavar="N",
+        parse=_count,
+        built=False,
+        help="port of the metrics endpoint, 0 = any",
+    ),
+    Option(
+        name="trace",
+        flag=True,
+        parse=_switch,
+        built=False,
+        help="OpenTelemetry spans for run, test, step and command",
+    ),
+    Option(name="trace_endpoint", metavar="URL", built=False, help="OTLP/HTTP endpoint for the spans"),
+    Option(
+        name="log_format",
+        metavar="json|console",
+        parse=_log_format,
+        fallback_env="LOG_FORMAT",
+        help="format of the plugin's own log: json (logs/*.jsonl) or console",
+    ),
+    Option(
+        name="log_level",
+        metavar="L",
+        parse=_log_level,
+        fallback_env="LOG_LEVEL",
+        help="level of the plugin's own log (default INFO)",
+    ),
+    Option(
+        name="abort_on_critical",
+        flag=True,
+        parse=_switch,
+        built=False,
+        help="end the run at the first CRITICAL failure",
+    ),
+    Option(
+        name="gate",
+        flag=True,
+        parse=_switch,
+        built=False,
+        help="judge the results by the rules of `gate:` at the end",
+    ),
+    Option(
+        name="redact_patterns",
+        surface="ini",
+        parse=_lines,
+        built=False,
+        help="more patterns to redact, one a line",
+    ),
+    Option(
+        name="redact_fields",
+        surface="ini",
+        parse=_lines,
+        built=False,
+        help="more field names to redact, one a line",
+    ),
+    Option(
+        name="lease_ttl",
+        surface="ini",
+        parse=_seconds,
+        built=False,
+        farm_key="lease.ttl",
+        help="seconds a lease lives without a heartbeat (60)",
+    ),
+    Option(
+        name="lease_heartbeat",
+        surface="ini",
+        parse=_seconds,
+        built=False,
+        farm_key="lease.heartbeat",
+        help="seconds between heartbeats (15)",
+    ),
+    Option(
+        name="plain_fixtures",
+        surface="ini",
+        parse=_switch,
+        help="define `device` and `driver` although another plugin does",
+    ),
+    Option(
+        name="seed",
+        surface="env",
+        parse=_count,
+        help="seed of every random choice of the run; printed in the header",
+    ),
+    Option(name="runner_name", surface="env", help="name under which leases are held"),
+    Option(name="farm_url", surface="env", help="URL of the hub in front of the devices"),
+    Option(name="farm_token", surface="env", help="token for that hub"),
+    Option(
+        name="dashboard_host",
+        surface="env",
+        fallback_env="DASHBOARD_HOST",
+        farm_key="dashboard.host",
+        help="address of the dashboard",
+    ),
+    Option(
+        name="dashboard_port",
+        surface="env",
+        fallback_env="DASHBOARD_PORT",
+        parse=_count,
+        farm_key="dashboard.port",
+        help="port of the dashboard",
+    ),
+    Option(
+        name="automation_enabled",
+        surface="env",
+        fallback_env="AUTOMATION_ENABLED",
+        parse=_switch,
+        help="whether scheduled tasks run",
+    ),
+    Option(
+        name="metrics_enabled",
+        surface="env",
+        fallback_env="METRICS_ENABLED",
+        parse=_switch,
+        farm_key="observability.metrics_enabled",
+        help="whether metrics are kept",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run was told, after all sources were weighed. Times in seconds, shares in percent.
+
+    `sources` says for each name that was given where its value came from; names with their default are absent.
+    Secrets do not stand in the repr.
+    """
+
+    farm: str = ""
+    device: tuple[str, ...] = ()
+    where: str = ""
+    app: str = ""
+    state: str = ""
+    reports: str = "reports"
+    unhealthy: str = "wait"
+    wait: float = 300.0
+    retries: int = 0
+    retry_budget: float = 20.0
+    recovery: str = "on"
+    resume: bool = False
+    resume_run: str = ""
+    resume_force: bool = False
+    redact: str = "on"
+    run_id: str = ""
+    metrics_push: str = field(default="", repr=False)
+    push_interval: float = 10.0
+    push_required: bool = False
+    metrics_port: int = 8000
+    trace: bool = False
+    trace_endpoint: str = field(default="", repr=False)
+    log_format: str = ""
+    log_level: str = "INFO"
+    abort_on_critical: bool = False
+    gate: bool = False
+    redact_patterns: tuple[str, ...] = ()
+    redact_fields: tuple[str, ...] = ()
+    lease_ttl: float = 60.0
+    lease_heartbeat: float = 15.0
+    plain_fixtures: bool = False
+    seed: int | None = None
+    runner_name: str = ""
+    farm_url: str = field(default="", repr=False)
+    farm_token: str = field(default="", repr=False)
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = 8080
+    automation_enabled: bool = False
+    metrics_enabled: bool = True
+    sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
+
+    def holder(self, worker: str) -> str:
+        """Name under which this process holds leases (FEATURES B08)."""
+        return self.runner_name or f"Runner-{socket.gethostname()}-{worker}"
+
+
+def given(
+    option: Option,
+    cli: Mapping[str, Any],
+    env: Mapping[str, str],
+    ini: Mapping[str, str],
+    farm_file: Mapping[str, Any] | None = None,
+) -> tuple[Source, str, Any] | None:
+    """The strongest source that gives the option, how the user spelled it there, and the raw value.
+
+    None when no source gives it. An empty environment variable counts as not given.
+    """
+    if cli.get(option.name) is not None:
+        return "command line", option.flag_text, cli[option.name]
+    if env.get(option.env_name):
+        return "environment", option.env_name, env[option.env_name]
+    if option.fallback_env and env.get(option.fallback_env) and _parses(option, env[option.fallback_env]):
+        return "environment", option.fallback_env, env[option.fallback_env]
+    if ini.get(option.name) is not None:
+        return "ini", option.ini_key, ini[option.name]
+    node: Any = farm_file if option.farm_key else None
+    for key in option.farm_key.split("."):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return None if node is None else ("farm file", option.farm_key, node)
+
+
+def _parses(option: Option, raw: str) -> bool:
+    # Other programs own the unprefixed names too: what we cannot read there was not meant for us.
+    try:
+        option.parse(raw)
+    except ValueError:
+        return False
+    return True
+
+
+def resolve(
+    *,
+    cli: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    ini: Mapping[str, str] | None = None,
+    farm_file: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Weigh all sources into one `Settings`.
+
+    Args:
+        cli: Option name -> text, True for a flag, list for a repeated option; None = not given.
+        env: The environment; never read from the process here.
+        ini: Option name -> text of the ini file; only keys that are set.
+        farm_file: The parsed farm file; its values were validated by its own schema.
+    Raises:
+        UsageError: A value that cannot be used; names source, spelling, value and what was expected.
+        FeatureNotBuiltError: A reserved option was used.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    for option in OPTIONS:
+        found = given(option, cli or {}, env or {}, ini or {}, farm_file)
+        if found is None:
+            continue
+        source, spelling, raw = found
+        value = raw if source == "farm file" else _parsed(option, spelling, raw)
+        default = Settings.__dataclass_fields__[option.name].default
+        if not option.built and source != "farm file" and value != default:
+            raise FeatureNotBuiltError(
+                f"{spelling} is reserved: its feature ({option.help}) is not part of this version",
+                do=f"leave {spelling} out",
+            )
+        values[option.name] = value
+        sources[option.name] = source
+    return Settings(**values, sources=sources)
+
+
+def _parsed(option: Option, spelling: str, raw: Any) -> Any:
+    if raw is True:
+        return True
+    text = "\n".join(raw) if isinstance(raw, (list, tuple)) else str(raw)
+    try:
+        value = option.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{spelling}={text!r}: {error}", do=f"{option.help}") from None
+    if option.choices and value not in option.choices:
+        raise UsageError(f"{spelling}={text!r} is not one of {', '.join(option.choices)}", do=option.help)
+    return value
+
+
+assert {option.name for option in OPTIONS} == {f.name for f in fields(Settings)} - {"sources"}
