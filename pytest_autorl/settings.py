@@ -7,7 +7,6 @@ pytest options, ini keys, environment variables and the documentation all come f
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -52,6 +51,17 @@ def _switch(raw: str) -> bool:
 
 def _lines(raw: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in raw.splitlines() if line.strip())
+
+
+def _run_id(raw: str) -> str:
+    # It becomes part of file names.
+    if (
+        len(raw) > 100
+        or not raw.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        or not raw.isascii()
+    ):
+        raise ValueError("cannot be a run's name: use letters, digits, dot, dash and underscore, 100 at most")
+    return raw
 
 
 def _log_level(raw: str) -> str:
@@ -172,7 +182,7 @@ OPTIONS: tuple[Option, ...] = (
         built=False,
         help="redaction of everything that a run writes or prints",
     ),
-    Option(name="run_id", metavar="ID", help="name of this run (default: made from the time)"),
+    Option(name="run_id", parse=_run_id, metavar="ID", help="name of this run (default: made from the time)"),
     Option(
         name="metrics_push",
         metavar="URL",
@@ -360,6 +370,8 @@ class Settings:
 
     def holder(self, worker: str) -> str:
         """Name under which this process holds leases (FEATURES B08)."""
+        import socket
+
         return self.runner_name or f"Runner-{socket.gethostname()}-{worker}"
 
 

@@ -1,0 +1,80 @@
+"""Artefacts of a failure: screenshot, page source and log of each device, as they stood when it failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pytest_autorl.capture.sink import Kind, Sink, folder_name
+from pytest_autorl.errors import AutorlError
+from pytest_autorl.farm.handle import DeviceHandle
+
+if TYPE_CHECKING:
+    from appium.webdriver.webdriver import WebDriver
+
+#: Longest that one artefact may take, seconds: a dead device must not hold up the run.
+_LIMIT_S = 5.0
+
+
+def failure_section(sink: Sink, handles: Sequence[DeviceHandle], *, test: str, attempt: int) -> str:
+    """Take the artefacts of every device and return the text of the report's section.
+
+    What could not be taken is named with the reason; nothing here makes a test fail.
+    """
+    lines = []
+    for handle in handles:
+        lines.append(f"device {handle.device}, lease token {handle.lease.token}")
+        folder = folder_name(test, attempt, handle.id)
+        lines += [f"  {line}" for line in _of_device(sink, handle, folder)]
+    ids = " ".join(f"--autorl-device {handle.id}" for handle in handles)
+    lines.append(f"reproduce with: pytest '{test}' {ids}")
+    return sink.text("\n".join(lines))
+
+
+def _of_device(sink: Sink, handle: DeviceHandle, folder: str) -> Iterator[str]:
+    driver = handle.open_driver
+    if driver is None:
+        yield "no session was open: no artefacts"
+        return
+    takes: list[tuple[str, Kind, Callable[[], str | bytes]]] = [
+        ("screenshot", "png", driver.get_screenshot_as_png),
+        ("page-source", "xml", lambda: driver.page_source),
+        ("device-log", "text", lambda: handle.log),
+    ]
+    deadline = time.monotonic() + 2 * _LIMIT_S
+    with _limited(driver):
+        for name, kind, take in takes:
+            if time.monotonic() > deadline:
+                yield f"{name}: not taken, the device is too slow"
+                continue
+            reason = ""
+            try:
+                body = take()
+                path = sink.artefact(folder, name, body, kind) if body else None
+            except _errors() as error:
+                reason = (
+                    f"not taken: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+                )
+            else:
+                reason = sink.shown(path) if path is not None else "empty"
+            yield f"{name}: {reason}"
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What asking a device that has just failed may raise."""
+    from selenium.common.exceptions import WebDriverException
+
+    return (AutorlError, OSError, WebDriverException)
+
+
+@contextmanager
+def _limited(driver: WebDriver) -> Iterator[None]:
+    config = driver.command_executor.client_config
+    before = config.timeout
+    config.timeout = _LIMIT_S
+    try:
+        yield
+    finally:
+        config.timeout = before

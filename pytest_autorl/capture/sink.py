@@ -1,0 +1,201 @@
+"""The sink: the one place where the plugin writes files, attachments and terminal text.
+
+Everything passes a `Redactor` on its way. Parts that produce results (trace, artefacts, pages, summary) call the
+sink; nothing else in the package opens a file of a report, attaches to Allure or prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, TextIO
+
+#: What an artefact is; decides its file ending and how Allure shows it.
+Kind = Literal["png", "xml", "text", "html", "json"]
+
+_ENDINGS: Mapping[Kind, str] = {
+    "png": ".png",
+    "xml": ".xml",
+    "text": ".txt",
+    "html": ".html",
+    "json": ".json",
+}
+
+#: Longest readable part of a file name made from a test id; file systems end at 255 bytes.
+_NAME_LIMIT = 80
+
+#: Gives an artefact to a report: name, body, kind.
+Attach = Callable[[str, "str | bytes", Kind], None]
+
+
+class Redactor(Protocol):
+    """Takes out what must not leave."""
+
+    def redact(self, text: str) -> str:
+        """The text without anything secret; idempotent."""
+
+    def redact_data(self, value: Any) -> Any:
+        """The same for nested plain data; a new value, the argument is left as it is."""
+
+
+class Identity:
+    """The redactor that takes nothing out."""
+
+    def redact(self, text: str) -> str:
+        """See `Redactor.redact`."""
+        return text
+
+    def redact_data(self, value: Any) -> Any:
+        """See `Redactor.redact_data`."""
+        return value
+
+
+class Sink:
+    """Writes under one folder.
+
+    Args:
+        root: The reports folder; made when first written to.
+        redactor: Everything passes it.
+        attach: Gives artefacts to Allure; None when it is not active.
+    """
+
+    def __init__(self, root: Path, *, redactor: Redactor | None = None, attach: Attach | None = None) -> None:
+        self.root = root
+        self._redactor = redactor or Identity()
+        self._attach = attach
+
+    def text(self, text: str) -> str:
+        """Text for the terminal or a report section."""
+        return self._redactor.redact(text)
+
+    def write(self, relative: str, body: str | bytes) -> Path:
+        """Write one whole file: readers see the old one or the new one, never half. Raises OSError."""
+        path = self._place(relative)
+        data = self._redactor.redact(body).encode("utf-8", "replace") if isinstance(body, str) else body
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            # mkstemp makes it private; a report is as readable as any file the user makes.
+            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        return path
+
+    def append(self, relative: str, row: Mapping[str, Any]) -> None:
+        """Append one JSON line, in one write: rows of a killed run are whole. Raises OSError."""
+        line = json.dumps(self._redactor.redact_data(dict(row)), ensure_ascii=False, default=str)
+        with self._place(relative).open("ab") as file:
+            file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def open_log(self, relative: str) -> LogStream:
+        """A stream for the log's handler, into a private file that is started anew by the first line.
+
+        A run that logs nothing leaves no file. Its `write` raises OSError.
+        """
+
+        def opened() -> int:
+            return os.open(self._place(relative), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+
+        return LogStream(opened, self._redactor)
+
+    def open_console(self) -> LogStream:
+        """A stream for the log's handler, to standard error.
+
+        Call it while nothing is captured (at configure time): the terminal is then written to even while
+        pytest captures the output of a test.
+        """
+        try:
+            copied = os.dup(sys.stderr.fileno())
+        except (OSError, ValueError, AttributeError):  # a stream in memory, or none
+            return LogStream(sys.stderr, self._redactor)
+        return LogStream(copied, self._redactor)
+
+    def clear(self, relative: str) -> None:
+        """Start a file anew, empty. Raises OSError."""
+        self._place(relative).write_bytes(b"")
+
+    def artefact(self, folder: str, name: str, body: str | bytes, kind: Kind) -> Path:
+        """Write an artefact into ``artefacts/<folder>`` and give it to Allure. Raises OSError."""
+        redacted = self._redactor.redact(body) if isinstance(body, str) else body
+        path = self.write(f"artefacts/{folder}/{name}{_ENDINGS[kind]}", redacted)
+        if self._attach is not None:
+            self._attach(name, redacted, kind)
+        return path
+
+    def shown(self, path: Path) -> str:
+        """A path as people should read it: from the folder above the reports."""
+        with contextlib.suppress(ValueError):
+            return str(path.relative_to(self.root.parent))
+        return str(path)
+
+    def _place(self, relative: str) -> Path:
+        path = self.root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+class LogStream:
+    """A stream of whole lines, each redacted, each in one write.
+
+    Args:
+        target: A descriptor, or how to get one at the first write; both are closed with the stream. Or a
+            text stream, which stays open; None swallows everything.
+    """
+
+    def __init__(self, target: int | Callable[[], int] | TextIO | None, redactor: Redactor) -> None:
+        self._target = target
+        self._redactor = redactor
+        self._is_closed = False
+
+    def write(self, text: str, /) -> int:
+        """Write lines. Raises OSError, and ValueError once it is closed."""
+        if self._is_closed:
+            raise ValueError("the log is closed")
+        line = self._redactor.redact(text)
+        if callable(self._target):
+            self._target = self._target()
+        if isinstance(self._target, int):
+            os.write(self._target, line.encode("utf-8", "backslashreplace"))
+        elif self._target is not None:
+            self._target.write(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+        if not self._is_closed and isinstance(self._target, int):
+            os.close(self._target)
+        self._is_closed = True
+
+
+def folder_name(test_id: str, attempt: int, device_id: str) -> str:
+    """Folder of one attempt's artefacts: readable, safe on every file system, different for different ids.
+
+    >>> folder_name("tests/test_pay.py::test_pay[1/2]", 1, "pixel-8-1")
+    'test_pay.py-test_pay-1-2-bd604aeb/attempt-1-pixel-8-1'
+    """
+    readable = re.sub(r"[^A-Za-z0-9._]+", "-", test_id.rsplit("/tests/", 1)[-1].removeprefix("tests/")).strip(
+        "-."
+    )
+    digest = hashlib.sha256(test_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{readable[:_NAME_LIMIT]}-{digest}/attempt-{attempt}-{re.sub(r'[^A-Za-z0-9._-]', '-', device_id)}"
+
+
+def _umask() -> int:
+    # There is no way to read it without setting it; the plugin writes from one thread.
+    current = os.umask(0o077)
+    os.umask(current)
+    return current

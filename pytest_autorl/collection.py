@@ -1,0 +1,68 @@
+"""At collection: what every test needs, and which needs no device can ever meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from pytest_autorl.errors import AutorlError
+from pytest_autorl.needs import need_key, note_needs, with_problem
+from pytest_autorl.run import Run
+
+
+class Collection:
+    """Notes needs; tells the run when there are any.
+
+    Args:
+        on_needs: Called once, when the first collected test needs a device.
+    """
+
+    def __init__(self, run: Run, on_needs: Callable[[], None]) -> None:
+        self._run = run
+        self._on_needs = on_needs
+        self._problems: list[tuple[str, str]] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Last, so that markers other plugins add at collection count."""
+        needing = note_needs(items)
+        if not needing:
+            return
+        self._on_needs()
+        self._problems = unmet(needing, self._run)
+
+    def pytest_report_collectionfinish(self) -> Sequence[str]:
+        """The tests that cannot run, before the first one does."""
+        if not self._problems:
+            return ()
+        from pytest_autorl.capture.terminal import unmet_lines
+
+        return unmet_lines(self._problems)
+
+
+def unmet(items: Sequence[pytest.Item], run: Run) -> list[tuple[str, str]]:
+    """Note in the stash why a test cannot run; returns (node id, why) of those that cannot."""
+    from pytest_autorl.farm.pool import unsatisfiable
+    from pytest_autorl.farm.requirement import eligible
+
+    verdicts: dict[object, AutorlError | None] = {}
+    found = []
+    for item in items:
+        need = item.stash[need_key]
+        problem = need.problem
+        if problem is None and need.requirement is not None:
+            requirement = need.requirement
+            if requirement not in verdicts:
+                try:
+                    devices = run.farm.devices
+                    fits = len(eligible(devices, requirement)) >= requirement.count
+                    verdicts[requirement] = None if fits else unsatisfiable(devices, requirement)
+                except AutorlError as error:
+                    verdicts[requirement] = error
+            problem = verdicts[requirement]
+            if problem is not None:
+                with_problem(item, problem)
+        if problem is not None:
+            found.append((item.nodeid, str(problem)))
+    return found

@@ -1,0 +1,84 @@
+"""xdist: what the controller gives its workers, and what a worker does with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_autorl.errors import AutorlError, UsageError
+from pytest_autorl.run import Run, RunIdentity
+
+#: Key in xdist's `workerinput`.
+_KEY = "autorl"
+
+
+class Controller:
+    """Hooks of the controller; registered only where xdist runs workers."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._has_dispatched = False
+        self._identity: dict[str, Any] | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Start what all share, once, and tell each worker, replacements included."""
+        if self._identity is None:
+            try:
+                identity = self._run.start_providers() if self._run.config is not None else self._run.identity
+            except AutorlError as error:
+                raise pytest.UsageError(f"autorl: {error}") from error
+            self._identity = dataclasses.asdict(identity)
+        node.workerinput[_KEY] = self._identity
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """xdist dispatches right after the last worker has collected: the latest call before the first test."""
+        if not self._has_dispatched:
+            self._run.begin(time.time())
+
+    def pytest_runtest_logstart(self) -> None:
+        """Tests run: the zero stands."""
+        self._has_dispatched = True
+
+
+class AutoWorkers:
+    """``-n auto`` with a farm: no fewer workers than devices, since a test mostly waits for its device."""
+
+    def __init__(self, count_devices: Callable[[], int]) -> None:
+        self._count_devices = count_devices
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_auto_num_workers(self) -> int:
+        """max(CPUs, devices)."""
+        return max(os.cpu_count() or 1, self._count_devices())
+
+
+def identity_of_worker(config: pytest.Config) -> RunIdentity | None:
+    """What the controller told this worker; None outside a worker, or when the controller lacks the plugin."""
+    told = getattr(config, "workerinput", {}).get(_KEY)
+    return RunIdentity(**told) if told else None
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process drives xdist's workers."""
+    return config.pluginmanager.has_plugin("dsession")
+
+
+def refuse_remote_workers(config: pytest.Config) -> None:
+    """Raise UsageError for workers on other hosts: leases of this version are of one host."""
+    remote = [
+        spec for spec in config.getoption("tx", default=None) or [] if str(spec).startswith(("ssh", "socket"))
+    ]
+    if remote:
+        raise UsageError(f"--tx {remote[0]} with a device farm: workers must be on this host", do="use -n")

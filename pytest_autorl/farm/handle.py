@@ -1,0 +1,128 @@
+"""The handle of a leased device: what a test, or a script, gets to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pytest_autorl.farm.device import Device
+from pytest_autorl.farm.providers.base import Readings, ResetPolicy
+from pytest_autorl.state.leases import Lease
+
+if TYPE_CHECKING:
+    from appium.webdriver.webdriver import WebDriver
+
+T = TypeVar("T")
+
+
+class Sessions(Protocol):
+    """What a handle needs of the pool behind it."""
+
+    def session(self, handle: DeviceHandle) -> WebDriver:
+        """The session of the handle's device, opened or made as new when needed."""
+
+    def reset(self, handle: DeviceHandle, policy: ResetPolicy) -> None:
+        """Apply a reset policy now."""
+
+    def readings(self, handle: DeviceHandle) -> Readings:
+        """Ask the device how it is."""
+
+    def log(self, handle: DeviceHandle) -> str:
+        """The device's own log."""
+
+
+class DeviceHandle:
+    """One leased device.
+
+    Attributes:
+        device: The static description.
+        lease: The right to use it; ends with the test or scope that asked.
+        session_s: Seconds this handle spent on opening and resetting sessions.
+    """
+
+    def __init__(
+        self, device: Device, lease: Lease, sessions: Sessions, capabilities: Mapping[str, Any]
+    ) -> None:
+        self.device = device
+        self.lease = lease
+        self.session_s = 0.0
+        self.extra_capabilities = capabilities
+        self._sessions = sessions
+        self._driver: WebDriver | None = None
+
+    def __repr__(self) -> str:
+        return f"<device {self.device} leased by {self.lease.owner}, token {self.lease.token}>"
+
+    @property
+    def id(self) -> str:
+        return self.device.id
+
+    @property
+    def platform(self) -> str:
+        return self.device.platform
+
+    @property
+    def os_version(self) -> str:
+        return self.device.os_version
+
+    @property
+    def form_factor(self) -> str:
+        return self.device.form_factor
+
+    @property
+    def model(self) -> str:
+        return self.device.model
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return self.device.tags
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        return self.device.capabilities
+
+    @property
+    def attributes(self) -> Mapping[str, str | int | float | bool]:
+        return self.device.attributes
+
+    @property
+    def health(self) -> Readings:
+        """What the device says about itself now. Raises DeviceError when it cannot be asked."""
+        return self._sessions.readings(self)
+
+    @property
+    def log(self) -> str:
+        """The device's own log so far, bounded, newest lines last."""
+        return self._sessions.log(self)
+
+    @property
+    def driver(self) -> WebDriver:
+        """The Appium session on this device, opened at first use.
+
+        Raises LeaseLostError after the end of the lease, DeviceError when no session is to be had.
+        """
+        if self._driver is None:
+            self._driver = self._sessions.session(self)
+        return self._driver
+
+    @property
+    def open_driver(self) -> WebDriver | None:
+        """The session if this handle has used one, else None: asking opens nothing."""
+        return self._driver
+
+    def do(self, action: Callable[[WebDriver], T]) -> T:
+        """Run one action on the device: ``device.do(lambda driver: driver.back())``."""
+        return action(self.driver)
+
+    def reset(self, policy: ResetPolicy = "app") -> None:
+        """Make the device as new in the middle of a test, e.g. between two examples of hypothesis.
+
+        app: the app's data is cleared and it starts anew, the session stays; session: a new session;
+        none: nothing. `driver` is the session to use afterwards (the same object, unless a new session
+        was needed).
+        """
+        self._sessions.reset(self, policy)
+
+    def use(self, driver: WebDriver | None) -> None:
+        """Called by the pool when the session behind the handle changes."""
+        self._driver = driver

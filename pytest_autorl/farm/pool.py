@@ -1,0 +1,331 @@
+"""The pool: devices of a farm, leased by need, with their sessions.
+
+Joins the pure parts (requirement) with the effects (lease store, providers, sessions). Knows nothing of pytest:
+
+    with Pool(config.devices, providers, store, owner="me") as pool:
+        with pool.lease(Requirement(platform="android")) as (device,):
+            device.driver.find_element(...)
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_autorl.errors import DeviceError, LeaseLostError, UnsatisfiableError
+from pytest_autorl.farm.device import Device
+from pytest_autorl.farm.handle import DeviceHandle
+from pytest_autorl.farm.providers.base import Provider, Readings, ResetPolicy
+from pytest_autorl.farm.requirement import Requirement, eligible, nearest
+from pytest_autorl.farm.session import Limits, close_session, open_session
+from pytest_autorl.state.leases import Lease, LeaseStore
+
+if TYPE_CHECKING:
+    from appium.webdriver.webdriver import WebDriver
+
+#: Told what happened: event name and plain facts. Must not raise.
+Events = Callable[[str, Mapping[str, Any]], None]
+
+
+def _silent(name: str, facts: Mapping[str, Any]) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """The answer to one ticket.
+
+    Attributes:
+        devices: As many handles as the requirement's count.
+        waited_s: Seconds between asking and getting.
+        granted_at_s: When it was granted; seconds since the epoch.
+    """
+
+    requirement: Requirement
+    devices: tuple[DeviceHandle, ...]
+    waited_s: float
+    granted_at_s: float
+
+
+@dataclass
+class _Session:
+    driver: WebDriver
+    capabilities_key: str
+
+
+@dataclass
+class _Held:
+    """A device this process holds: leased to a grant, or parked between two of them."""
+
+    device: Device
+    lease: Lease
+    session: _Session | None = None
+    in_use: bool = True
+    #: The session was used by an earlier grant: to be reset before the next one uses it.
+    is_used: bool = False
+
+
+@dataclass
+class _Books:
+    held: dict[str, _Held] = field(default_factory=dict)
+    mutex: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Pool:
+    """Leases devices and keeps their sessions.
+
+    Args:
+        devices: The farm, after the user's selection.
+        providers: Block name -> provider, for every provider that a device names.
+        store: Who holds what; shared with other processes.
+        owner: Name under which this process holds leases.
+        wait_s: How long `lease` waits unless told otherwise.
+        limits: Deadlines of sessions.
+        parks: Keep device and session after a grant for the next one of this process. Only where no other
+            process of the run could need the device meanwhile.
+        events: Told of every grant, release, session and failure to clean up.
+        chance: Breaks ties between equal devices, so that they wear evenly.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        providers: Mapping[str, Provider],
+        store: LeaseStore,
+        *,
+        owner: str,
+        wait_s: float = 300.0,
+        limits: Limits | None = None,
+        parks: bool = False,
+        events: Events = _silent,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.devices = tuple(devices)
+        self._providers = providers
+        self._store = store
+        self._owner = owner
+        self._wait_s = wait_s
+        self._limits = limits or Limits()
+        self._parks = parks
+        self._events = events
+        self._chance = chance or random.Random()
+        self._books = _Books()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- tickets ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lease(
+        self, requirement: Requirement, *, purpose: str = "", wait_s: float | None = None
+    ) -> Iterator[tuple[DeviceHandle, ...]]:
+        """`acquire` and `release` around a block; gives the handles."""
+        grant = self.acquire(requirement, purpose=purpose, wait_s=wait_s)
+        try:
+            yield grant.devices
+        finally:
+            self.release(grant)
+
+    def acquire(self, requirement: Requirement, *, purpose: str = "", wait_s: float | None = None) -> Grant:
+        """Lease as many devices as the requirement counts, all or none.
+
+        Args:
+            purpose: What for (a test's id); shown to others who wait.
+            wait_s: Overrides the pool's own patience, seconds.
+        Raises:
+            UnsatisfiableError: At once, when no amount of waiting can help.
+            LeaseTimeoutError: They were not to be had in time.
+        """
+        asked_s = time.monotonic()
+        fitting = eligible(self.devices, requirement)
+        if len(fitting) < requirement.count:
+            raise unsatisfiable(self.devices, requirement)
+        held = self._take(fitting, requirement.count, purpose, self._wait_s if wait_s is None else wait_s)
+        grant = Grant(
+            requirement=requirement,
+            devices=tuple(
+                DeviceHandle(one.device, one.lease, self, requirement.capabilities) for one in held
+            ),
+            waited_s=time.monotonic() - asked_s,
+            granted_at_s=time.time(),
+        )
+        ids = [handle.id for handle in grant.devices]
+        self._events("granted", {"devices": ids, "purpose": purpose, "waited_s": grant.waited_s})
+        return grant
+
+    def _take(self, fitting: Sequence[Device], count: int, purpose: str, wait_s: float) -> list[_Held]:
+        with self._books.mutex:
+            books = self._books.held
+            parked = [books[d.id] for d in fitting if d.id in books and not books[d.id].in_use]
+            if len(parked) >= count:
+                for one in parked[:count]:
+                    one.in_use = True
+                return parked[:count]
+            # Keeping some while waiting for others could deadlock with a process that does the reverse.
+            for one in parked:
+                self._give_back(one)
+        # What this process has in use is a candidate too: another thread may give it back, so no lock here.
+        by_id = {device.id: device for device in fitting}
+        first = [one.device.id for one in parked]
+        order = first + self._shuffled(by_id.keys() - set(first))
+        leases = self._store.acquire(order, count=count, owner=self._owner, purpose=purpose, wait_s=wait_s)
+        taken = [_Held(device=by_id[lease.device_id], lease=lease) for lease in leases]
+        with self._books.mutex:
+            self._books.held.update({one.device.id: one for one in taken})
+        return taken
+
+    def _shuffled(self, ids: set[str]) -> list[str]:
+        order = sorted(ids)
+        self._chance.shuffle(order)
+        return order
+
+    def release(self, grant: Grant) -> None:
+        """End a grant. What cannot be cleaned up is told to `events`; never raises for a device's sake."""
+        for handle in grant.devices:
+            with self._books.mutex:
+                one = self._books.held.get(handle.id)
+                if one is None or one.lease is not handle.lease:
+                    continue
+                handle.use(None)
+                one.in_use = False
+                one.is_used = True
+                if not self._parks:
+                    self._give_back(one)
+                elif self._policy(one.device) == "session":
+                    self._end_session(one)
+        self._events("released", {"devices": [handle.id for handle in grant.devices]})
+
+    def close(self) -> None:
+        """End every session and give every device back, in use or not."""
+        with self._books.mutex:
+            for one in list(self._books.held.values()):
+                self._give_back(one)
+        self._store.close()
+
+    def _give_back(self, one: _Held) -> None:
+        self._end_session(one)
+        del self._books.held[one.device.id]
+        self._store.release(one.lease)
+
+    # -- sessions (the `Sessions` contract of a handle) --------------------------------------------------
+
+    def session(self, handle: DeviceHandle) -> WebDriver:
+        """See `Sessions.session`."""
+        one = self._held(handle)
+        started_s = time.monotonic()
+        try:
+            if one.session is not None and one.session.capabilities_key != _key(handle):
+                self._end_session(one)
+            if one.session is not None and one.is_used:
+                self._renew(one, self._policy(one.device))
+            session = self._session_of(one, handle)
+            one.is_used = False
+            return session.driver
+        finally:
+            handle.session_s += time.monotonic() - started_s
+
+    def reset(self, handle: DeviceHandle, policy: ResetPolicy) -> None:
+        """See `Sessions.reset`."""
+        one = self._held(handle)
+        if policy == "none" or one.session is None:
+            return
+        started_s = time.monotonic()
+        self._renew(one, policy)
+        session = self._session_of(one, handle)
+        handle.use(session.driver)
+        handle.session_s += time.monotonic() - started_s
+
+    def readings(self, handle: DeviceHandle) -> Readings:
+        """See `Sessions.readings`."""
+        return self._providers[self._held(handle).device.provider].readings(handle.device)
+
+    def log(self, handle: DeviceHandle) -> str:
+        """See `Sessions.log`."""
+        one = self._held(handle)
+        driver = one.session.driver if one.session else None
+        return self._providers[one.device.provider].log(one.device, driver)
+
+    def _held(self, handle: DeviceHandle) -> _Held:
+        one = self._books.held.get(handle.id)
+        if one is None or one.lease is not handle.lease or not one.in_use:
+            raise LeaseLostError(
+                f"the lease of {handle.lease.owner} (token {handle.lease.token}) has ended",
+                device_id=handle.id,
+                do="use a device only while the test or scope that asked for it runs",
+            )
+        return one
+
+    def _policy(self, device: Device) -> ResetPolicy:
+        return self._providers[device.provider].reset_policy
+
+    def _session_of(self, one: _Held, handle: DeviceHandle) -> _Session:
+        return self._open(one, handle) if one.session is None else one.session
+
+    def _open(self, one: _Held, handle: DeviceHandle) -> _Session:
+        provider = self._providers[one.device.provider]
+        endpoint = provider.endpoint(one.device, one.lease)
+        wanted = {**endpoint.capabilities, **one.device.capabilities, **handle.extra_capabilities}
+        lease = one.lease
+        driver = open_session(
+            type(endpoint)(url=endpoint.url, capabilities=wanted, headers=endpoint.headers),
+            device_id=one.device.id,
+            limits=self._limits,
+            guard=lambda: self._store.check(lease),
+        )
+        one.session = _Session(driver=driver, capabilities_key=_key(handle))
+        self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
+        return one.session
+
+    def _renew(self, one: _Held, policy: ResetPolicy) -> None:
+        """Make a used session as new; leaves no session where only a new one will do."""
+        if policy == "none" or one.session is None:
+            return
+        if policy == "app" and self._reset_app(one):
+            self._events("session reset", {"device": one.device.id})
+            return
+        self._end_session(one)
+
+    def _reset_app(self, one: _Held) -> bool:
+        from selenium.common.exceptions import WebDriverException
+
+        assert one.session is not None
+        try:
+            return self._providers[one.device.provider].reset(one.device, one.session.driver)
+        except (WebDriverException, DeviceError) as error:
+            # The last user may have quit or broken the session: a new one is the cure.
+            self._events("reset failed", {"device": one.device.id, "reason": str(error).splitlines()[0]})
+            return False
+
+    def _end_session(self, one: _Held) -> None:
+        if one.session is None:
+            return
+        session, one.session = one.session, None
+        reason = close_session(session.driver)
+        self._events("session closed", {"device": one.device.id, "reason": reason})
+
+
+def unsatisfiable(devices: Sequence[Device], requirement: Requirement) -> UnsatisfiableError:
+    """The error that explains why no device can meet the need, with the nearest ones."""
+    count = f"{requirement.count} devices" if requirement.count > 1 else "a device"
+    lines = [f"no {count} of {len(devices)} can be had for: {requirement}".replace("no a ", "no ")]
+    lines += [
+        f"  nearest: {device}: {'; '.join(failed) or 'fits'}"
+        for device, failed in nearest(devices, requirement)
+    ]
+    return UnsatisfiableError(
+        "\n".join(lines), do="mend the marker, or add a fitting device to the farm file"
+    )
+
+
+def _key(handle: DeviceHandle) -> str:
+    return json.dumps(dict(handle.extra_capabilities), sort_keys=True, default=str)

@@ -1,0 +1,128 @@
+"""Devices behind a running Appium server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pytest_autorl.errors import UsageError
+from pytest_autorl.farm.device import Device
+from pytest_autorl.farm.providers.base import Readings, ResetPolicy
+from pytest_autorl.farm.session import Endpoint
+from pytest_autorl.state.leases import Lease
+
+if TYPE_CHECKING:
+    from appium.webdriver.webdriver import WebDriver
+
+#: Capabilities that name the app under test on the device, by preference.
+_APP_IDS = ("appium:appPackage", "appPackage", "appium:bundleId", "bundleId")
+
+
+class AppiumProvider:
+    """Devices of one running server.
+
+    Args:
+        name: Of the provider block.
+        url: Of the server; a missing scheme means http.
+        capabilities: Asked for by every session through this provider.
+        app: The build under test, path or URL; "" = whatever the capabilities say.
+        reset_policy: See `ResetPolicy`.
+        hub: URL and token of a hub in front of the servers (environment AUTORL_FARM_URL and AUTORL_FARM_TOKEN).
+            The token is sent to that very origin and nowhere else.
+    """
+
+    scope: Literal["run", "host"] = "host"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str,
+        capabilities: Mapping[str, Any],
+        app: str,
+        reset_policy: ResetPolicy,
+        hub: tuple[str, str] = ("", ""),
+    ) -> None:
+        self.name = name
+        self.url = server_url(url)
+        self.reset_policy: ResetPolicy = reset_policy
+        self._capabilities = dict(capabilities)
+        self._app = app
+        self._hub_url, self._hub_token = hub
+
+    def start(self) -> Mapping[str, Any]:
+        """See `Provider.start`: the server is not ours to start."""
+        return {}
+
+    def attach(self, state: Mapping[str, Any]) -> None:
+        """See `Provider.attach`."""
+
+    def begin(self, at_s: float) -> None:
+        """See `Provider.begin`: real devices do not come and go by the run's clock."""
+
+    def stop(self) -> None:
+        """See `Provider.stop`."""
+
+    def endpoint(self, device: Device, lease: Lease) -> Endpoint:
+        """See `Provider.endpoint`."""
+        wanted: dict[str, Any] = {"platformName": device.platform, **self._capabilities}
+        if self._app:
+            wanted["appium:app"] = self._app
+        headers = {}
+        if self._hub_token and self._hub_url and _origin(self._hub_url) == _origin(self.url):
+            headers["Authorization"] = f"Bearer {self._hub_token}"
+        return Endpoint(url=self.url, capabilities=wanted, headers=headers)
+
+    def reset(self, device: Device, driver: WebDriver) -> bool:
+        """See `Provider.reset`. Without a known app id only a new session makes the app as new."""
+        app_id = next((str(driver.capabilities[key]) for key in _APP_IDS if driver.capabilities.get(key)), "")
+        if not app_id:
+            return False
+        driver.terminate_app(app_id)
+        driver.execute_script("mobile: clearApp", {"appId": app_id, "bundleId": app_id})
+        driver.activate_app(app_id)
+        return True
+
+    def readings(self, device: Device) -> Readings:
+        """See `Provider.readings`: an Appium server says nothing of a device outside its sessions."""
+        return Readings()
+
+    def log(self, device: Device, driver: WebDriver | None) -> str:
+        """See `Provider.log`."""
+        if driver is None:
+            return ""
+        kind = "syslog" if device.platform == "ios" else "logcat"
+        if kind not in driver.log_types:
+            return ""
+        return "\n".join(str(entry.get("message", entry)) for entry in driver.get_log(kind)[-500:])
+
+
+def server_url(text: str) -> str:
+    """Normalise what a user writes as a server's address (``localhost:4723`` is fine).
+
+    Raises UsageError for anything that is no http(s) address, or that carries user info: reports show it.
+    """
+    url = text.strip().rstrip("/")
+    if "://" not in url:
+        url = f"http://{url}"
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        raise UsageError(
+            f"{text!r} is no address of an Appium server", do="write http://HOST:PORT or HOST:PORT"
+        )
+    if parts.username or parts.password:
+        raise UsageError(
+            f"the address of the Appium server {parts.hostname} carries a user name or password",
+            do="set AUTORL_FARM_URL and AUTORL_FARM_TOKEN instead",
+        )
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(server_url(url))
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

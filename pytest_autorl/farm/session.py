@@ -1,0 +1,218 @@
+"""WebDriver sessions: the unmodified Appium client, with the guards that it lacks.
+
+What the client does by default and this module ends (facts: Appium-Python-Client 6.0.9, selenium 4.51):
+no time limit on any call; three silent retries of every GET and DELETE; an answer that is not of the protocol
+(a proxy's HTML page) returned as if it were the value; an idempotency key shared by threads, so that two new
+sessions may be one. Only public names of both clients are used: `AppiumConnection.execute`,
+`get_remote_connection_headers`, `client_config`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_autorl.errors import (
+    AutorlError,
+    DeviceError,
+    DeviceProviderError,
+    DeviceTimeoutError,
+    ServerAnswerError,
+)
+
+if TYPE_CHECKING:
+    from appium.webdriver.webdriver import WebDriver
+
+#: (server URL, session id) of each session this process ever opened.
+_seen: set[tuple[str, str]] = set()
+# The client keeps the idempotency key of a new session on a class: one creation at a time per process.
+_creation = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where and how a device's sessions are opened.
+
+    Attributes:
+        url: Base URL of the WebDriver server, without user info.
+        capabilities: W3C capabilities, extension names with their prefix (``appium:udid``).
+        headers: Sent with every request; may hold secrets, so they stay out of the repr.
+    """
+
+    url: str
+    capabilities: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Time limits of a session, seconds. The client's own default is to wait for ever."""
+
+    create_s: float = 120.0
+    command_s: float = 60.0
+
+
+def open_session(
+    endpoint: Endpoint, *, device_id: str, limits: Limits, guard: Callable[[], None] | None = None
+) -> WebDriver:
+    """Open a session on a device.
+
+    Args:
+        endpoint: Server and capabilities.
+        device_id: Stands in every error.
+        limits: Deadline of the creation, then of each command.
+        guard: Called before every request; what it raises stops the request from leaving.
+    Raises:
+        DeviceTimeoutError: No session within ``limits.create_s``.
+        DeviceProviderError: The server could not be reached, refused, or gave a session that is not new.
+    """
+    from appium.options.common import AppiumOptions
+    from appium.webdriver.client_config import AppiumClientConfig
+    from appium.webdriver.webdriver import WebDriver
+    from urllib3 import Retry
+
+    config = AppiumClientConfig(
+        endpoint.url,
+        timeout=limits.create_s,
+        # Doubly nested, as the client unpacks it twice (facts/appium.md section 2).
+        init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(0)}},
+    )
+    connection = _connection(config, endpoint, device_id, guard)
+    options = AppiumOptions().load_capabilities(dict(endpoint.capabilities))
+    with _creation, _refusals(endpoint.url, device_id):
+        driver = WebDriver(command_executor=connection, options=options, client_config=config)
+    config.timeout = limits.command_s
+    known = (endpoint.url, str(driver.session_id))
+    if known in _seen:
+        raise DeviceProviderError(
+            f"{endpoint.url} answered a new session with {driver.session_id}, which is not new",
+            device_id=device_id,
+            do="two clients may share one idempotency key; open the session again",
+        )
+    _seen.add(known)
+    return driver
+
+
+def close_session(driver: WebDriver, *, deadline_s: float = 10.0) -> str:
+    """End a session; returns why it could not be ended, or "".
+
+    A session that is already gone counts as ended. Never raises: it is called in teardown.
+    """
+    from selenium.common.exceptions import InvalidSessionIdException, WebDriverException
+
+    driver.command_executor.client_config.timeout = deadline_s
+    reason = ""
+    try:
+        driver.quit()
+    except InvalidSessionIdException:
+        pass
+    except (WebDriverException, AutorlError, OSError) as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    with contextlib.suppress(Exception):  # closing sockets of a dead server has nothing to tell
+        driver.command_executor.close()  # type: ignore[no-untyped-call]
+    return reason
+
+
+def check_answer(answer: Any, *, command: str, url: str, device_id: str) -> None:
+    """Raise ServerAnswerError for what the client would wrongly pass on as a value.
+
+    ``answer`` is what the client made of the response: for a body that is JSON and a status below 400 the
+    decoded object, else ``{"status": ..., "value": text}``. A WebDriver error inside the text is fine: the
+    client raises it itself.
+    """
+    if not isinstance(answer, dict):
+        raise _not_webdriver(repr(answer), command, url, device_id)
+    if "status" not in answer or not isinstance(answer.get("value"), str):
+        return
+    text = answer["value"]
+    with contextlib.suppress(ValueError):
+        body = json.loads(text)
+        value = body.get("value") if isinstance(body, dict) else None
+        if isinstance(value, dict) and value.get("error"):
+            return
+    raise _not_webdriver(
+        f"{answer['status'] or 'a success status'} with {text[:120]!r}", command, url, device_id
+    )
+
+
+def _not_webdriver(what: str, command: str, url: str, device_id: str) -> ServerAnswerError:
+    return ServerAnswerError(
+        f"{url} answered {command} with {what}: not a WebDriver answer",
+        device_id=device_id,
+        do="look at the server or the proxy in front of it",
+    )
+
+
+@contextlib.contextmanager
+def _refusals(url: str, device_id: str) -> Iterator[None]:
+    """Turn the server's refusal of a new session into ours: a test never asked for it in so many words."""
+    from selenium.common.exceptions import WebDriverException
+
+    try:
+        yield
+    except WebDriverException as error:
+        raise DeviceProviderError(
+            f"{url} refused a session: {error.msg}",
+            device_id=device_id,
+            do="look at the device and its capabilities",
+        ) from error
+
+
+def _transport_error(
+    error: Exception, *, command: str, url: str, limit_s: float, device_id: str
+) -> DeviceError:
+    """What the transport's error means: the client lets urllib3's own errors through."""
+    from urllib3.exceptions import MaxRetryError, NewConnectionError, TimeoutError
+
+    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    # A refused connection is a kind of time-out in urllib3's tree: it is none.
+    if isinstance(cause, TimeoutError) and not isinstance(cause, NewConnectionError):
+        return DeviceTimeoutError(
+            f"{url} did not answer {command} within {limit_s:g} s",
+            device_id=device_id,
+            do="look at the device and its server, or raise the limit",
+        )
+    return DeviceProviderError(
+        f"{url} cannot be reached for {command}: {type(cause).__name__}: {cause}",
+        device_id=device_id,
+        do="is the server running, and the device connected?",
+    )
+
+
+def _connection(config: Any, endpoint: Endpoint, device_id: str, guard: Callable[[], None] | None) -> Any:
+    from appium.webdriver.appium_connection import AppiumConnection
+    from urllib3.exceptions import HTTPError
+
+    class GuardedConnection(AppiumConnection):
+        """Asks the guard before, and looks at the answer after, every command."""
+
+        def get_remote_connection_headers(  # type: ignore[override]  # the client declares a classmethod
+            self, parsed_url: Any, keep_alive: bool = True
+        ) -> dict[str, Any]:
+            return {
+                **super().get_remote_connection_headers(parsed_url, keep_alive=keep_alive),
+                **endpoint.headers,
+            }
+
+        def execute(self, command: str, params: dict[str, Any]) -> Any:
+            if guard is not None:
+                guard()
+            url = endpoint.url
+            try:
+                answer = super().execute(command, params)  # type: ignore[no-untyped-call]
+            except HTTPError as error:
+                limit_s = config.timeout
+                raise _transport_error(
+                    error, command=command, url=url, limit_s=limit_s, device_id=device_id
+                ) from error
+            except (TypeError, AttributeError) as error:
+                # JSON that is no object: the client stumbles over it.
+                raise _not_webdriver("JSON that is no object", command, url, device_id) from error
+            check_answer(answer, command=command, url=url, device_id=device_id)
+            return answer
+
+    return GuardedConnection(client_config=config)

@@ -1,0 +1,163 @@
+"""Puts a run together from pytest's configuration, and registers its parts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autorl import plain_fixtures
+from pytest_autorl.collection import Collection
+from pytest_autorl.dispatch import workers
+from pytest_autorl.errors import UsageError
+from pytest_autorl.private_api import defines_fixture
+from pytest_autorl.run import Role, Run, is_windows, run_key
+from pytest_autorl.settings import OPTIONS, Settings, given, resolve
+
+#: Farm file that is used when nothing else is said.
+DEFAULT_FARM = "device_farm.yml"
+
+
+def set_up(config: pytest.Config) -> None:
+    """Build this process's `Run`, register its hooks. Raises AutorlError for anything that cannot be used."""
+    run = make_run(config)
+    config.stash[run_key] = run
+    register = config.pluginmanager.register
+    register(Collection(run, lambda: _register_reports(config, run)), "autorl-collection")
+    register(_Life(run), "autorl-life")
+    fixtures = _register_plain_fixtures(config, run.settings)
+    if run.config is None:
+        return
+    if workers.is_controller(config):
+        workers.refuse_remote_workers(config)
+        register(workers.Controller(run), "autorl-workers")
+    if run.role != "worker":
+        from pytest_autorl.capture.results import Results
+
+        register(Results(run, run.config, fixtures), "autorl-results")
+
+
+class _Life:
+    """Late parts: what is known only when every plugin is there, and the end."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._end_log = start_log(run)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """allure-pytest registers its listener in its own configure, which may come after ours."""
+        if session.config.pluginmanager.has_plugin("allure_listener"):
+            from pytest_autorl.capture.allure import attach
+
+            self._run.use_allure(attach)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """After every fixture's end, however the session ended."""
+        try:
+            self._run.close()
+        finally:
+            self._end_log()  # last: closing is logged too
+
+
+def start_log(run: Run) -> Callable[[], None]:
+    """The run's own log, when one was asked for; returns what ends it.
+
+    JSON (also when only a level was given) goes into ``logs/<worker>.jsonl`` of the reports, text to the terminal.
+    """
+    if not {"log_format", "log_level"} & run.settings.sources.keys():
+        return lambda: None
+    from pytest_autorl.observe.logging import remove_logging, setup_logging
+
+    is_json = run.settings.log_format != "console"
+    stream = run.sink.open_log(f"logs/{run.worker}.jsonl") if is_json else run.sink.open_console()
+    handler = setup_logging(run.settings.log_level, is_json, stream=stream)
+
+    def end() -> None:
+        remove_logging(handler)
+        stream.close()
+
+    return end
+
+
+def make_run(config: pytest.Config) -> Run:
+    """Weigh the settings and load the farm."""
+    cli = {option.name: config.getoption(option.ini_key, default=None) for option in OPTIONS}
+    ini = {
+        option.name: config.getini(option.ini_key)
+        for option in OPTIONS
+        if option.surface in ("all", "ini") and config.getini(option.ini_key) not in (None, "")
+    }
+    farm, raw = _farm(config, cli, ini)
+    settings = resolve(cli=cli, env=os.environ, ini=ini, farm_file=raw)
+    if farm is not None:
+        if is_windows():
+            raise UsageError("a device farm needs POSIX file locks, and this is Windows", do="use WSL2")
+        farm = farm.select(device_ids=settings.device, where=settings.where)
+    root = Path(settings.reports).expanduser()
+    role: Role = (
+        "worker" if workers.is_worker(config) else "controller" if workers.is_controller(config) else "single"
+    )
+    return Run(
+        settings=settings,
+        config=farm,
+        rootdir=config.rootpath,
+        role=role,
+        worker=os.environ.get("PYTEST_XDIST_WORKER", "main") if role == "worker" else "main",
+        identity=workers.identity_of_worker(config),
+        reports=root if root.is_absolute() else config.rootpath / root,
+    )
+
+
+def _farm(config: pytest.Config, cli: dict[str, Any], ini: dict[str, str]) -> tuple[Any, Any]:
+    """The farm and its file's plain content; (None, None) when no farm was named and none lies in rootdir."""
+    option = next(option for option in OPTIONS if option.name == "farm")
+    found = given(option, cli, os.environ, ini)
+    default = config.rootpath / DEFAULT_FARM
+    if found is None and not default.exists():
+        return None, None
+    from pytest_autorl.farm.config import FarmChoice, parse_farm_option
+
+    choice = FarmChoice(default)
+    if found is not None:
+        base = config.invocation_params.dir if found[0] == "command line" else config.rootpath
+        choice = parse_farm_option(str(found[2]))
+        if choice.path is not None:
+            choice = FarmChoice(base / choice.path.expanduser())
+    farm = choice.load(os.environ)
+    return farm, farm.stated
+
+
+def _register_reports(config: pytest.Config, run: Run) -> None:
+    if run.role == "controller" or config.pluginmanager.has_plugin("autorl-reports"):
+        return
+    from pytest_autorl.capture.reports import AttemptReports
+
+    config.pluginmanager.register(AttemptReports(run), "autorl-reports")
+
+
+def _register_plain_fixtures(config: pytest.Config, settings: Settings) -> str:
+    """Register `device` and `driver` unless another plugin has them; returns what the header says of it."""
+    own = ("autorl", "autorl-fixtures")
+    others = [
+        name
+        for name, plugin in config.pluginmanager.list_name_plugin()
+        if plugin is not None
+        and name not in own
+        and not _is_conftest(plugin)
+        and defines_fixture(plugin, plain_fixtures.NAMES)
+    ]
+    if others and not settings.plain_fixtures:
+        return f"autorl_device/autorl_driver (device/driver are of {others[0]})"
+    with contextlib.suppress(ValueError):  # registered already: pytester runs several sessions in one process
+        config.pluginmanager.register(plain_fixtures, "autorl-plain-fixtures")
+    return "device/driver"
+
+
+def _is_conftest(plugin: object) -> bool:
+    # A conftest that overrides `device` does so on purpose and may extend ours.
+    return Path(str(getattr(plugin, "__file__", ""))).name == "conftest.py"

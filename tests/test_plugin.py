@@ -1,0 +1,386 @@
+"""The plugin as a user meets it: options, markers, needs, errors. No session is opened here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_autorl.settings import OPTIONS
+
+pytestmark = pytest.mark.integration
+
+FARM = """
+version: 1
+devices:
+  - {id: phone, provider: virtual, platform: android, os_version: "14", form_factor: phone, tags: [nfc], count: 2}
+  - {id: desk, provider: virtual, platform: android, os_version: "15", form_factor: tablet}
+"""
+
+
+#: Options that other programs rely on.
+CONTRACT = """
+--autorl-farm --autorl-device --autorl-where --autorl-app --autorl-state --autorl-reports --autorl-unhealthy
+--autorl-wait --autorl-retries --autorl-retry-budget --autorl-recovery --autorl-resume --autorl-resume-run
+--autorl-resume-force --autorl-redact --autorl-run-id --autorl-metrics-push --autorl-push-interval
+--autorl-push-required --autorl-metrics-port --autorl-trace --autorl-trace-endpoint --autorl-log-format
+--autorl-log-level --autorl-abort-on-critical --autorl-gate
+"""
+
+
+@pytest.fixture
+def farm(pytester: pytest.Pytester) -> Path:
+    path = pytester.path / "device_farm.yml"
+    path.write_text(FARM)
+    return path
+
+
+def rows(pytester: pytest.Pytester) -> list[dict[str, object]]:
+    text = (pytester.path / "reports/trace.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_device_test_without_a_farm_is_an_error_that_says_what_to_do(pytester: pytest.Pytester) -> None:
+    """Never a silent simulator: a green run must mean that the chosen devices did it."""
+    pytester.makepyfile(
+        """
+        import pytest
+        def test_fixture(device): pass
+        @pytest.mark.device(platform="android")
+        def test_marker_alone(): pass
+        def test_plain(): pass
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=2, passed=1)
+    result.stdout.fnmatch_lines(["*no farm is configured*", "*autorl init*--autorl-farm virtual*"])
+
+
+def test_needs_are_met_by_marker_and_fixture_together(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.device(form_factor="tablet")
+        def test_tablet(device): assert device.id == "desk"
+        @pytest.mark.device(tags=["nfc"], os_version=">=14")
+        def test_phone(autorl_device): assert autorl_device.id in ("phone-1", "phone-2")
+        @pytest.mark.device(form_factor="tablet")
+        def test_marker_alone(): pass
+        @pytest.mark.device(count=3)
+        def test_all(devices): assert {d.id for d in devices} == {"phone-1", "phone-2", "desk"}
+        @pytest.mark.device(where="form_factor == 'tablet'")
+        def test_where(device): assert device.id == "desk"
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=5)
+    assert {(row["test"], len(row["devices"])) for row in rows(pytester)} >= {  # type: ignore[arg-type]
+        ("test_needs_are_met_by_marker_and_fixture_together.py::test_marker_alone", 1),
+        ("test_needs_are_met_by_marker_and_fixture_together.py::test_all", 3),
+    }
+    result.stdout.fnmatch_lines(
+        [
+            "*farm device_farm.yml: 3 devices (2 android phone, 1 android tablet); 3 available*",
+            "*3 of 3 devices used*",
+        ]
+    )
+
+
+def test_a_need_no_device_can_meet_is_told_before_the_run_and_is_an_error(
+    pytester: pytest.Pytester, farm: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.device(platform="ios")
+        def test_ios(device): pass
+        @pytest.mark.device(form_factor="tablet", count=2)
+        def test_pair(devices): pass
+        def test_any(device): pass
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "autorl: 1 test cannot run: *::test_ios",
+            "*nearest: phone-1 (android 14 phone): platform is android, needs ios",
+            "autorl: 1 test cannot run: *::test_pair",
+            "*ERROR at setup of test_ios*",
+            "no device of 3 can be had for: platform ios",
+        ]
+    )
+
+
+def test_a_marker_that_cannot_be_understood_is_that_tests_error(
+    pytester: pytest.Pytester, farm: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.device(plattform="ios")
+        def test_typo(device): pass
+        @pytest.mark.device(where="battery > 50")
+        def test_reading(device): pass
+        @pytest.mark.device(count=2)
+        def test_one_of_two(device): pass
+        def test_fine(device): pass
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=3, passed=1)
+    result.stdout.fnmatch_lines(
+        ["*plattform=*", "*did you mean platform*", "*battery*", "*use the fixture `devices`*"]
+    )
+
+
+def test_a_test_has_one_ticket(pytester: pytest.Pytester, farm: Path) -> None:
+    """A second ticket could wait for ever for what the first one holds."""
+    pytester.makepyfile(
+        """
+        import pytest
+        def test_two_roots(device, module_device): pass
+        def test_asks_again(device, request):
+            with pytest.raises(Exception, match="holds .* and asks for another"):
+                request.getfixturevalue("devices")
+        def test_same_root_twice(device, autorl_device, request):
+            assert device is autorl_device is request.getfixturevalue("device")
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1, passed=2)
+    result.stdout.fnmatch_lines(["*the test asks for 2 tickets: autorl_device, module_device*"])
+
+
+def test_scoped_devices_stay_for_their_scope(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_autorl import device_fixture
+
+        tablet = device_fixture(scope="module", form_factor="tablet")
+        seen = []
+
+        @pytest.mark.device(tags=["nfc"])
+        class TestClass:
+            def test_one(self, class_device): seen.append(class_device)
+            def test_two(self, class_device):
+                assert class_device is seen[-1] and class_device.form_factor == "phone"
+
+        def test_tablet(tablet): assert tablet.id == "desk"
+        def test_tablet_again(tablet): assert tablet.id == "desk"
+        def test_session(session_device): assert session_device.lease.token == 1 or session_device
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:randomly")
+
+    result.assert_outcomes(passed=5)
+    traced = rows(pytester)
+    assert len(traced) == 5
+    assert traced[0]["devices"] == traced[1]["devices"]
+
+
+def test_a_marker_on_a_test_has_no_say_over_a_wider_device(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.device(form_factor="tablet")
+        def test_it(module_device): pass
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no say over a module-scoped device*", "*put the marker on the module*"])
+
+
+def test_parameters_may_differ_in_their_needs(pytester: pytest.Pytester, farm: Path) -> None:
+    """pytest shares one list of fixture names between the parameters of a test."""
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("kind", [
+            "plain",
+            pytest.param("tablet", marks=pytest.mark.device(form_factor="tablet")),
+        ])
+        def test_it(kind, request):
+            assert ("autorl_device" in request.fixturenames) == (kind == "tablet")
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
+    assert [row["devices"] for row in rows(pytester)] == [["desk"]]
+
+
+def test_unittest_classes_lease_by_marker(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import unittest, pytest
+        @pytest.mark.device(form_factor="tablet")
+        class TestIt(unittest.TestCase):
+            def test_one(self): pass
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1)
+    assert [row["devices"] for row in rows(pytester)] == [["desk"]]
+
+
+def test_only_the_chosen_devices_take_part(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("def test_it(device): assert device.id == 'phone-2'")
+
+    pytester.runpytest("--autorl-device", "phone-2").assert_outcomes(passed=1)
+    pytester.runpytest("--autorl-where", "form_factor == 'phone' and id != 'phone-1'").assert_outcomes(
+        passed=1
+    )
+    result = pytester.runpytest("--autorl-device", "phone-3")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*--autorl-device phone-3: the farm has no device with this id*", "*did you mean*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            ["--autorl-metrics-push", "http://x"],
+            "*--autorl-metrics-push is reserved*not part of this version*",
+        ),
+        (["--autorl-retries", "2"], "*--autorl-retries is reserved*"),
+        (["--autorl-wait", "soon"], "*--autorl-wait='soon'*"),
+        (["--autorl-run-id", "../x"], "*--autorl-run-id='../x'*"),
+        (["--autorl-state", "postgresql://h/db"], "*database URL is not part of this version*"),
+        (["--autorl-farm", "nowhere.yml"], "*nowhere.yml*"),
+        (["--autorl-farm", "virtual:0"], "*virtual:0*between 1 and 1000*"),
+        (["-o", "autorl_lease_ttl=5"], "*autorl_lease_ttl is reserved*"),
+    ],
+)
+def test_an_option_that_cannot_be_used_says_so(
+    pytester: pytest.Pytester, farm: Path, options: list[str], text: str
+) -> None:
+    pytester.makepyfile("def test_it(device): pass")
+
+    result = pytester.runpytest(*options)
+
+    assert result.ret != 0
+    output = result.stdout.str() + result.stderr.str()
+    pytest.LineMatcher(output.splitlines()).fnmatch_lines([text])
+
+
+def test_every_option_of_the_contract_is_registered(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--help")
+
+    for option in OPTIONS:
+        if option.surface == "all":
+            result.stdout.fnmatch_lines([f"*{option.flag_text}*"])
+        if option.surface != "env":
+            result.stdout.fnmatch_lines([f"*{option.ini_key}*"])
+    assert {option.flag_text for option in OPTIONS if option.surface == "all"} == set(CONTRACT.split())
+
+
+def test_all_markers_are_known_to_strict_suites(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.retry(max_attempts=2)
+        @pytest.mark.recovery("restart_app")
+        @pytest.mark.scenario(name="x")
+        @pytest.mark.quarantine(reason="x", until="2030-01-01")
+        @pytest.mark.security
+        @pytest.mark.integration
+        @pytest.mark.unit
+        @pytest.mark.critical_path
+        def test_it(): pass
+        """
+    )
+
+    pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
+
+
+def test_waiting_for_a_device_ends_as_an_error_that_names_the_holder(
+    pytester: pytest.Pytester, farm: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        pytestmark = pytest.mark.device(form_factor="tablet")
+        def test_first(module_device): pass
+        def test_second(device): pass
+        """
+    )
+
+    result = pytester.runpytest("--autorl-wait", "0.2", "-p", "no:randomly")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*waited 0.2 s for a device of desk; held by: desk: Runner-*"])
+
+
+def test_nothing_is_written_by_a_suite_that_uses_no_device(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("def test_plain(): pass")
+
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+    assert not (pytester.path / "reports").exists()
+    assert not (pytester.path / ".autorl").exists()
+
+
+def test_leases_of_the_run_are_gone_when_it_ends(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("def test_it(device): pass")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+    assert list((pytester.path / ".autorl").rglob("*.lease")) == []
+
+
+def test_the_reports_folder_can_be_elsewhere(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("def test_it(device): pass")
+
+    pytester.runpytest("--autorl-reports", "out/here").assert_outcomes(passed=1)
+
+    assert {path.name for path in (pytester.path / "out/here").iterdir()} == {"trace.jsonl", "farm.html"}
+
+
+def test_run_id_and_seed_can_be_given_and_are_told(
+    pytester: pytest.Pytester, farm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTORL_SEED", "42")
+    pytester.makepyfile("def test_it(device): pass")
+
+    result = pytester.runpytest("--autorl-run-id", "nightly-7")
+
+    result.stdout.fnmatch_lines(["*run nightly-7, seed 42*"])
+    assert rows(pytester)[0]["run"] == "nightly-7"
+
+
+def test_the_same_seed_gives_the_same_devices(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTORL_SEED", "7")
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_it(devices, n): pass"
+    )
+
+    def devices() -> list[object]:
+        pytester.runpytest("--autorl-farm", "virtual:9", "-p", "no:randomly").assert_outcomes(passed=5)
+        return [row["devices"] for row in rows(pytester)]
+
+    assert devices() == devices()
