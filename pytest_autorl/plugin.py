@@ -45,6 +45,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             parser.addini(option.ini_key, option.help, type="string", default=None)
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: max(CPUs, devices)."""
+    from pytest_autorl import wiring
+
+    try:
+        return wiring.auto_workers(config)
+    except AutorlError as error:
+        raise pytest.UsageError(f"autorl: {error}") from error
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, fixtures, and this process's part in the run."""
     for marker in MARKERS:

@@ -216,15 +216,20 @@ class Run:
         steps = [self._pool.close] if self._pool is not None else []
         if self.role != "worker":
             steps += [provider.stop for provider in (self._providers or {}).values()]
-            steps += [self._store.forget_run] if self._store is not None else []
+            steps += [self._forget_leases]
         for step in steps:
             try:
                 step()
             except Exception as error:  # one part that cannot be ended must not keep the next from ending
                 problems.append(error)
-        self._pool = self._store = self._providers = None
+        self._pool = self._store = None
         if problems:
             raise problems[0]
+
+    def _forget_leases(self) -> None:
+        # Workers may have leased where this process never did; a folder that nobody made is left unmade.
+        if self.config is not None and lease_directory(self.settings, self.config, self.rootdir).is_dir():
+            self.store.forget_run()
 
     # -- the test that runs now ------------------------------------------------------------------------------
 

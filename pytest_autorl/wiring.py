@@ -69,7 +69,8 @@ def start_log(run: Run) -> Callable[[], None]:
 
     JSON (also when only a level was given) goes into ``logs/<worker>.jsonl`` of the reports, text to the terminal.
     """
-    if not {"log_format", "log_level"} & run.settings.sources.keys():
+    # A bare LOG_LEVEL may be meant for other programs: without a farm nothing of ours runs, nothing is written.
+    if run.config is None or not {"log_format", "log_level"} & run.settings.sources.keys():
         return lambda: None
     from pytest_autorl.observe.logging import remove_logging, setup_logging
 
@@ -82,6 +83,12 @@ def start_log(run: Run) -> Callable[[], None]:
         stream.close()
 
     return end
+
+
+def auto_workers(config: pytest.Config) -> int | None:
+    """What ``-n auto`` means with this run's farm. Raises AutorlError."""
+    farm = make_run(config).config
+    return workers.auto_workers(len(farm.devices) if farm is not None else 0, os.environ)
 
 
 def make_run(config: pytest.Config) -> Run:

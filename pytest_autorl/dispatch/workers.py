@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -47,16 +47,15 @@ class Controller:
         self._has_dispatched = True
 
 
-class AutoWorkers:
-    """``-n auto`` with a farm: no fewer workers than devices, since a test mostly waits for its device."""
+def auto_workers(device_count: int, env: Mapping[str, str]) -> int | None:
+    """``-n auto`` with a farm: no fewer workers than devices, since a test mostly waits for its device.
 
-    def __init__(self, count_devices: Callable[[], int]) -> None:
-        self._count_devices = count_devices
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_auto_num_workers(self) -> int:
-        """max(CPUs, devices)."""
-        return max(os.cpu_count() or 1, self._count_devices())
+    None leaves the number to xdist: without devices, or where its own variable says it.
+    """
+    if not device_count or env.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(cpus, device_count)
 
 
 def identity_of_worker(config: pytest.Config) -> RunIdentity | None:
@@ -71,8 +70,13 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def is_controller(config: pytest.Config) -> bool:
-    """Whether this process drives xdist's workers."""
-    return config.pluginmanager.has_plugin("dsession")
+    """Whether this process drives xdist's workers.
+
+    Asked before xdist has registered its session, so this repeats xdist's own condition for doing so.
+    """
+    if is_worker(config) or config.getoption("collectonly", default=False):
+        return False
+    return config.getoption("dist", default="no") != "no" and bool(config.getoption("tx", default=None))
 
 
 def refuse_remote_workers(config: pytest.Config) -> None:

@@ -1,0 +1,349 @@
+"""Fixtures over simulated devices, with the real client: sessions, resets, handles, failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+SIGN_IN = """
+def sign_in(driver):
+    driver.find_element("accessibility id", "username").send_keys("demo")
+    driver.find_element("accessibility id", "password").send_keys("demo-pass")
+    driver.find_element("accessibility id", "sign_in_button").click()
+    assert driver.find_element("id", "greeting_text").text == "Hello Dana Demo"
+"""
+
+
+def run(pytester: pytest.Pytester, *options: str, farm: str = "virtual:2") -> pytest.RunResult:
+    return pytester.runpytest_subprocess("--autorl-farm", farm, *options)
+
+
+def rows(pytester: pytest.Pytester) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (pytester.path / "reports/trace.jsonl").read_text().splitlines()]
+
+
+def test_tests_share_a_session_and_never_its_state(pytester: pytest.Pytester) -> None:
+    """The default policy `app`: the app is made as new, the session stays."""
+    pytester.makepyfile(
+        f"""
+        import pytest
+        {SIGN_IN.replace(chr(10), chr(10) + "        ")}
+        sessions = set()
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(driver, n):
+            sessions.add(driver.session_id)
+            sign_in(driver)
+            assert len(sessions) == 1
+        """
+    )
+
+    run(pytester, farm="virtual:1").assert_outcomes(passed=4)
+
+    first, *others = rows(pytester)
+    assert all(row["setup"] < first["setup"] for row in others)
+
+
+@pytest.mark.parametrize(
+    ("policy", "sessions", "text"), [("session", 3, ""), ("none", 1, "kept"), ("app", 1, "")]
+)
+def test_the_reset_policy_of_the_farm_file_counts(
+    pytester: pytest.Pytester, policy: str, sessions: int, text: str
+) -> None:
+    (pytester.path / "device_farm.yml").write_text(
+        f"providers: {{virtual: {{app: bank, reset: {policy}}}}}\n"
+        "devices: [{id: d1, provider: virtual, platform: android}]\n"
+    )
+    pytester.makepyfile(
+        f"""
+        seen = set()
+        def field(driver):
+            seen.add(driver.session_id)
+            return driver.find_element("id", "username")
+        def test_1(driver): field(driver).send_keys("kept")
+        def test_2(driver): assert field(driver).text == ({text!r} or "User name")
+        def test_3(driver):
+            field(driver)
+            assert len(seen) == {sessions}
+        """
+    )
+
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+def test_a_session_that_a_test_has_ended_is_replaced(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_1_quits(driver): driver.quit()
+        def test_2_works(driver): assert driver.page_source
+        """
+    )
+
+    run(pytester, "-p", "no:randomly", farm="virtual:1").assert_outcomes(passed=2)
+
+
+def test_a_device_used_after_its_lease_is_refused(pytester: pytest.Pytester) -> None:
+    """A handle kept in a global must not drive a device that somebody else may hold."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_autorl.errors import LeaseLostError
+        kept = []
+        def test_1_keeps(device): kept.append(device)
+        def test_2_uses():
+            with pytest.raises(LeaseLostError, match="has ended"):
+                kept[0].driver
+        """
+    )
+
+    run(pytester, "-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_the_handle_tells_the_device_and_how_it_is(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.device(form_factor="tablet")
+        def test_it(device):
+            assert (device.id, device.platform, device.form_factor) == ("virtual-3", "android", "tablet")
+            assert device.health.battery_pct == 87
+            assert device.health.is_online
+            assert device.health.storage_free_mb > 1000
+            assert device.lease.token == 1
+            assert device.do(lambda driver: driver.get_window_size())["width"] > 0
+            assert "is up" in device.log
+            assert "leased by" in repr(device)
+        """
+    )
+
+    run(pytester, farm="virtual:3").assert_outcomes(passed=1)
+
+
+def test_reset_within_a_test_makes_the_app_as_new(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def text(device): return device.driver.find_element("id", "username").text
+        def test_it(device):
+            before = device.driver.session_id
+            for policy, same in (("app", True), ("session", False)):
+                device.driver.find_element("id", "username").send_keys("typed")
+                device.reset(policy)
+                assert text(device) == "User name"
+                assert (device.driver.session_id == before) == same
+            device.driver.find_element("id", "username").send_keys("typed")
+            device.reset("none")
+            assert text(device) == "typed"
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_hypothesis_draws_examples_on_one_wide_device(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from hypothesis import given, settings, strategies as st
+        @settings(max_examples=8, deadline=None, database=None)
+        @given(st.text("abc", min_size=1, max_size=6))
+        def test_it(module_device, name):
+            module_device.reset()
+            field = module_device.driver.find_element("id", "username")
+            field.send_keys(name)
+            assert field.text == name
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_the_async_driver_works_with_and_without_an_asyncio_plugin(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
+    pytester.makepyfile(
+        """
+        import asyncio, pytest
+        async def use(driver):
+            field = await driver.find_element("id", "username")
+            await field.send_keys("demo")
+            assert await field.text == "demo"
+            assert "hierarchy" in await driver.page_source
+            assert len(await driver.find_elements("class name", "android.widget.EditText")) == 2
+            assert await driver.run(lambda sync: sync.session_id) == driver.session_id
+        def test_plain(async_driver): asyncio.run(use(async_driver))
+        @pytest.mark.asyncio
+        async def test_plugin(async_driver): await use(async_driver)
+        """
+    )
+
+    run(pytester, "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(passed=2)
+
+
+def test_two_async_sessions_overlap(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio, threading, pytest
+        from pytest_autorl.farm.async_driver import AsyncDriver
+        @pytest.mark.device(count=2)
+        def test_it(drivers):
+            both = threading.Barrier(2, timeout=20)
+            async def use():
+                pair = [AsyncDriver(driver) for driver in drivers]
+                def meet(driver):
+                    both.wait()  # passes only if the other session's thread gets here too
+                    return driver.session_id
+                return await asyncio.gather(*(one.run(meet) for one in pair))
+            assert len(set(asyncio.run(use()))) == 2
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_a_mock_device_needs_no_farm_and_fails_on_request(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_autorl.errors import DeviceError
+        def test_it(mock_device, sample_ui_state):
+            driver = mock_device.driver
+            names = {element["id"] for element in sample_ui_state["elements"]}
+            assert driver.find_element("id", "username") and "username" in names
+            mock_device.fault("offline")
+            with pytest.raises(DeviceError):
+                driver.page_source
+            mock_device.heal()
+            assert driver.page_source
+            mock_device.set_state(battery=3)
+        def test_another_is_as_new(mock_device):
+            assert mock_device.driver.find_element("id", "username").text == "User name"
+        """
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=2)
+    assert not (pytester.path / ".autorl").exists()
+
+
+def test_a_failure_leaves_screenshot_source_and_log(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(driver): assert driver.find_element('id', 'username').text == 'wrong'")
+
+    result = run(pytester, farm="virtual:1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- autorl -*",
+            "device virtual-1 (android 13 phone), lease token 1",
+            "  screenshot: reports/artefacts/*/attempt-1-virtual-1/screenshot.png",
+            "  page-source: reports/artefacts/*/attempt-1-virtual-1/page-source.xml",
+            "  device-log: reports/artefacts/*/attempt-1-virtual-1/device-log.txt",
+            "reproduce with: pytest '*::test_it' --autorl-device virtual-1",
+        ]
+    )
+    (folder,) = (pytester.path / "reports/artefacts").glob("*/attempt-1-virtual-1")
+    assert (folder / "screenshot.png").read_bytes().startswith(b"\x89PNG")
+    assert "username" in (folder / "page-source.xml").read_text()
+    assert "is up" in (folder / "device-log.txt").read_text()
+    assert rows(pytester)[0]["blame"] == "test"
+
+
+def test_a_device_that_dies_in_a_test_is_blamed_and_costs_little_time(pytester: pytest.Pytester) -> None:
+    (pytester.path / "device_farm.yml").write_text(
+        "devices:\n"
+        "  - {id: d1, provider: virtual, platform: android,"
+        " virtual: {faults: [{name: offline, after_commands: 2}]}}\n"
+    )
+    pytester.makepyfile(
+        """
+        def test_it(driver):
+            driver.find_element("id", "username")
+            driver.find_element("id", "password")
+            driver.find_element("id", "sign_in_button")
+        """
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    assert result.ret == 1
+    (row,) = rows(pytester)
+    assert (row["outcome"], row["blame"]) == ("failed", "farm")
+    result.stdout.fnmatch_lines(["*screenshot: not taken: *", "*failures by blame: 1 farm*"])
+    assert row["end"] - row["start"] < 30
+
+
+def test_a_fault_at_the_session_ends_the_test_as_an_error_without_a_traceback(
+    pytester: pytest.Pytester,
+) -> None:
+    (pytester.path / "device_farm.yml").write_text(
+        "devices: [{id: d1, provider: virtual, platform: android, virtual: {faults: [offline]}}]\n"
+    )
+    pytester.makepyfile("def test_it(driver): pass")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["[[]d1] http://127.0.0.1:* refused a session:*"])
+    result.stdout.no_fnmatch_line("*open_session*")
+
+
+def test_allure_gets_device_and_artefacts(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
+    pytester.makepyfile("def test_it(driver): assert 0")
+
+    run(pytester, "--alluredir", "reports/allure-results", farm="virtual:1").assert_outcomes(failed=1)
+
+    (result,) = (pytester.path / "reports/allure-results").glob("*-result.json")
+    told = json.loads(result.read_text())
+    assert {"name": "device", "value": "virtual-1"} in told["labels"]
+    (parameter,) = [one for one in told["parameters"] if one["name"] == "device"]
+    assert parameter["excluded"] is True
+    assert {one["name"] for one in told["attachments"]} >= {"screenshot", "page-source", "device-log"}
+
+
+def test_allure_history_does_not_depend_on_the_device(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
+    pytester.makepyfile("def test_it(device): pass")
+    histories = set()
+    for device in ("virtual-1", "virtual-2"):
+        folder = pytester.path / device
+        run(pytester, "--alluredir", str(folder), "--autorl-device", device).assert_outcomes(passed=1)
+        (result,) = folder.glob("*-result.json")
+        histories.add(json.loads(result.read_text())["historyId"])
+
+    assert len(histories) == 1
+
+
+def test_pdb_reaches_the_open_session(pytester: pytest.Pytester) -> None:
+    """At the prompt the device is still leased and its session alive."""
+    pytester.makepyfile("def test_it(driver):\n    assert driver.session_id == 'no'\n")
+    commands = pytester.path / "commands"
+    commands.write_text("p 'SOURCE', len(driver.page_source) > 100\nq\n")
+
+    with commands.open() as stdin:
+        result = pytester.run(sys.executable, "-m", "pytest", "--pdb", "--autorl-farm", "virtual:1", stdin=stdin)
+
+    result.stdout.fnmatch_lines(["*('SOURCE', True)*"])
+    assert list((pytester.path / ".autorl").rglob("*.lease")) == []
+
+
+def test_nothing_is_left_running(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import urllib.parse, pathlib
+        def test_it(driver):
+            pathlib.Path("url").write_text(driver.command_executor.client_config.remote_server_addr)
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    url = Path(pytester.path / "url").read_text()
+    with pytest.raises(URLError):
+        urlopen(f"{url}/status", timeout=5)
