@@ -1,0 +1,318 @@
+"""The policy sections of a farm file, with their defaults (FEATURES.md, last section).
+
+Plain settings: each is read by the part whose name it bears. Seconds are floats, ``*_percent`` are 0 to 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pytest_autorl.farm.environment import substitute
+
+#: Where an Appium server is expected when nothing else is said (FEATURES A30).
+DEFAULT_SERVER = "${APPIUM_SERVER:-http://127.0.0.1:4723}"
+
+RecoveryAction = Literal[
+    "dismiss_dialog",
+    "back",
+    "home",
+    "restart_app",
+    "clear_app_data",
+    "new_session",
+    "restart_server",
+    "reboot",
+    "power_cycle",
+    "quarantine",
+]
+Channel = Literal["email", "slack", "webhook", "file", "log", "dashboard"]
+
+
+class Section(BaseModel):
+    """Base of all blocks of the file: nothing is converted silently, nothing unknown is accepted."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+def fault(what: str, *at: str | int, do: str = "") -> PydanticCustomError:
+    """An error about the key `at` below the block that is validated. The text holds no value of the file."""
+    return PydanticCustomError("autorl", "{what}", {"what": what, "at": list(at), "do": do})
+
+
+def server_url(text: str) -> str:
+    """The URL of a server, with a scheme and without a slash at the end. Raises a fault."""
+    url = text.strip() if "://" in text else f"http://{text.strip()}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port beyond 65535, or half an IPv6 address
+        usable = False
+    if not usable or any(c.isspace() or not c.isprintable() for c in url):
+        raise fault("is no address of a server", do="write http://host:port or host:port")
+    return url.rstrip("/")
+
+
+def default_from_environment(value: Any, info: ValidationInfo) -> Any:
+    """Validator: the default server, as the environment in the validation context says."""
+    # Only the default is a reference still: what the file says was replaced when it was read.
+    if value == DEFAULT_SERVER:
+        env: Mapping[str, str] = (info.context or {}).get("env", {})
+        return substitute(DEFAULT_SERVER, env).text
+    return value
+
+
+Seconds = Annotated[float, Field(ge=0, le=10_000_000)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=10_000_000)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+Words = Annotated[tuple[Word, ...], Field(strict=False)]
+ServerUrl = Annotated[str, AfterValidator(server_url), StringConstraints(min_length=1, max_length=2000)]
+
+
+class Lease(Section):
+    """How long the right to a device lives without a sign of life."""
+
+    ttl: PositiveSeconds = 60.0
+    heartbeat: PositiveSeconds = 15.0
+
+    @model_validator(mode="after")
+    def _survives_two_lost_heartbeats(self) -> Lease:
+        if self.ttl < 3 * self.heartbeat:
+            raise fault(
+                "must be at least three heartbeats, or one late heartbeat loses the device",
+                "ttl",
+                do="raise ttl or lower heartbeat",
+            )
+        return self
+
+
+class Battery(Section):
+    """Percent. Below `stop` no test starts, from `resume` on tests start again."""
+
+    stop: Percent = 20.0
+    resume: Percent = 40.0
+
+    @model_validator(mode="after")
+    def _order(self) -> Battery:
+        if self.resume < self.stop:
+            raise fault("must not be below stop", "resume", do="e.g. {stop: 20, resume: 40}")
+        return self
+
+
+class Temperature(Section):
+    """Degrees Celsius of the battery. Above `stop` no test starts, from `resume` down tests start again."""
+
+    stop: Annotated[float, Field(ge=-50, le=150)] = 45.0
+    resume: Annotated[float, Field(ge=-50, le=150)] = 40.0
+
+    @model_validator(mode="after")
+    def _order(self) -> Temperature:
+        if self.resume > self.stop:
+            raise fault("must not be above stop", "resume", do="e.g. {stop: 45, resume: 40}")
+        return self
+
+
+class Health(Section):
+    """When a device is fit for a test."""
+
+    heartbeat_interval: PositiveSeconds = 30.0
+    battery: Battery = Battery()
+    temperature: Temperature = Temperature()
+    #: Free storage below which no test starts, MB.
+    storage_mb: Annotated[float, Field(ge=0)] = 500.0
+
+
+class Retry(Section):
+    """Defaults of the `retry` marker, same names."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    on: Words = ("transient",)
+    elsewhere: bool = True
+    initial_delay: Seconds = 1.0
+    max_delay: Seconds = 30.0
+    backoff_multiplier: Annotated[float, Field(ge=1, le=100)] = 2.0
+    jitter: bool = True
+
+    @model_validator(mode="after")
+    def _order(self) -> Retry:
+        if self.max_delay < self.initial_delay:
+            raise fault("must not be below initial_delay", "max_delay", do="raise it")
+        return self
+
+
+class Recovery(Section):
+    """What is tried before a device is given up, from the mildest on."""
+
+    enabled: bool = True
+    ladder: Annotated[tuple[RecoveryAction, ...], Field(strict=False)] = (
+        "dismiss_dialog",
+        "back",
+        "home",
+        "restart_app",
+        "new_session",
+    )
+
+
+class Connection(Section):
+    """How servers are reached, and how long they are waited for."""
+
+    url: ServerUrl = Field(default=DEFAULT_SERVER, validate_default=True, repr=False)
+    initial_delay: Seconds = 1.0
+    max_delay: Seconds = 300.0
+    backoff_multiplier: Annotated[float, Field(ge=1, le=100)] = 2.0
+    connection_timeout: PositiveSeconds = 30.0
+
+    _env = field_validator("url", mode="before")(default_from_environment)
+
+
+class Breaker(Section):
+    """Circuit breaker per device and per server."""
+
+    failure_threshold: Annotated[int, Field(ge=1)] = 5
+    success_threshold: Annotated[int, Field(ge=1)] = 2
+    timeout: PositiveSeconds = 60.0
+
+
+class JobExecution(Section):
+    """Jobs and scenario steps. `max_concurrent_jobs` never limits the device leases of a run."""
+
+    max_concurrent_jobs: Annotated[int, Field(ge=1)] = 3
+    checkpoint_enabled: bool = True
+    checkpoint_on_every_node: bool = True
+    progress_reporting_enabled: bool = True
+    cancellation_check_interval: PositiveSeconds = 2.0
+    node_timeout: PositiveSeconds = 120.0
+    lock_timeout: PositiveSeconds = 300.0
+
+
+class Observability(Section):
+    """What is kept about a run."""
+
+    metrics_enabled: bool = True
+    resource_monitoring_enabled: bool = True
+    audit_enabled: bool = True
+    progress_interval: PositiveSeconds = 1.0
+
+
+class Alerts(Section):
+    """Values above which (coverage: below which) an alert is raised."""
+
+    cpu_percent: Percent = 80.0
+    memory_percent: Percent = 85.0
+    disk_percent: Percent = 90.0
+    failed_tests: Annotated[int, Field(ge=0)] = 0
+    security_issues: Annotated[int, Field(ge=0)] = 0
+    coverage_min: Percent = 70.0
+
+
+class Gate(Section):
+    """Rules of the verdict for CI; null switches a rule off."""
+
+    min_coverage: Percent | None = 70.0
+    min_new_coverage: Percent | None = None
+    critical_paths: Words = ()
+    critical_coverage: Percent | None = 100.0
+    max_failures: Annotated[int, Field(ge=0)] | None = 0
+    min_tests: Annotated[int, Field(ge=0)] | None = 1
+    min_security_tests: Annotated[int, Field(ge=0)] | None = 1
+    max_flaky_percent: Percent | None = 5.0
+    max_unhealthy_devices: Annotated[int, Field(ge=0)] | None = None
+    suite_seconds: PositiveSeconds | None = 300.0
+    perf_regression_percent: Annotated[float, Field(ge=0)] | None = 20.0
+
+
+class Dashboard(Section):
+    host: Word = "127.0.0.1"
+    port: Port = 8080
+
+
+class Metrics(Section):
+    """The metrics endpoint and the push to a gateway; port 0 = any free one."""
+
+    port: Port = 8000
+    push_url: ServerUrl | None = Field(default=None, repr=False)
+    push_interval: PositiveSeconds = 10.0
+    push_timeout: PositiveSeconds = 2.0
+
+
+class Task(Section):
+    """A scheduled task."""
+
+    name: Word
+    command: Word
+    schedule: Word
+    description: str = ""
+    priority: Annotated[int, Field(ge=0, le=100)] = 2
+    timeout: PositiveSeconds = 600.0
+    enabled: bool = False
+    depends_on: Words = ()
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class Report(Section):
+    """A recurring report and where it goes. Addresses and keys of channels come from the environment."""
+
+    name: Word
+    channels: Annotated[tuple[Channel, ...], Field(strict=False, min_length=1)]
+    schedule: str = ""
+
+
+def _named_once(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen: set[str] = set()
+    for i, item in enumerate(items):
+        if item.name in seen:
+            raise fault("this name stands twice", i, "name", do="give each its own name")
+        seen.add(item.name)
+    return items
+
+
+def _runnable(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    names = {task.name for task in tasks}
+    for i, task in enumerate(tasks):
+        for j, other in enumerate(task.depends_on):
+            if other not in names:
+                raise fault("no task has this name", i, "depends_on", j, do="name a task of this list")
+    try:
+        TopologicalSorter({task.name: task.depends_on for task in tasks}).prepare()
+    except CycleError:
+        raise fault("the tasks depend on each other in a circle", do="remove one depends_on") from None
+    return tasks
+
+
+class Policies(Section):
+    """All policy sections; the farm file holds them side by side with `devices`."""
+
+    lease: Lease = Lease()
+    health: Health = Health()
+    retry: Retry = Retry()
+    recovery: Recovery = Recovery()
+    # Made from {} so that its default is read from the environment that is passed in.
+    connection: Connection = Field(default_factory=dict, validate_default=True)
+    circuit_breaker: Breaker = Breaker()
+    job_execution: JobExecution = JobExecution()
+    observability: Observability = Observability()
+    alerts: Alerts = Alerts()
+    gate: Gate = Gate()
+    dashboard: Dashboard = Dashboard()
+    metrics: Metrics = Metrics()
+    tasks: Annotated[
+        tuple[Task, ...], Field(strict=False), AfterValidator(_named_once), AfterValidator(_runnable)
+    ] = ()
+    reports: Annotated[tuple[Report, ...], Field(strict=False), AfterValidator(_named_once)] = ()
