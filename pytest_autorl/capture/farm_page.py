@@ -27,10 +27,11 @@ h1{font-size:20px;margin:0 0 4px}h2{font-size:15px;margin:28px 0 10px}.dim{color
 font-size:11px;line-height:24px;padding:0 4px;white-space:nowrap;text-overflow:ellipsis;border-right:1px solid var(--card)}
 .bar i{position:absolute;left:0;top:0;bottom:0;background:var(--setup)}.bar span{position:relative}
 .passed{background:var(--passed)}.failed{background:var(--failed)}.skipped{background:var(--skipped)}.lost{background:var(--lost)}
-.axis{position:relative;height:18px;color:var(--dim);font-size:11px}.axis span{position:absolute;transform:translateX(-50%)}
+.axis{position:relative;height:18px;color:var(--dim);font-size:11px}
+.axis span{position:absolute;transform:translateX(-50%);white-space:nowrap}
 .legend span{display:inline-block;width:10px;height:10px;border-radius:3px;margin:0 5px 0 14px}
 table{border-collapse:collapse;width:100%}th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left}
-th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums}
+th{color:var(--dim);font-weight:600}th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}
 """
 
 
@@ -123,7 +124,7 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
         f'<td class="n">{row["setup"]:.3f}</td><td class="n">{row["end"] - row["start"]:.3f}</td></tr>'
         for row in rows
     )
-    head = "<tr><th>test</th><th>device</th><th>need</th><th>outcome</th><th>set-up, s</th><th>in all, s</th></tr>"
+    head = '<tr><th>test</th><th>device</th><th>need</th><th>outcome</th><th class="n">set-up, s</th><th class="n">in all, s</th></tr>'
     return f'<h2>{title}</h2><div class="card"><table>{head}{body}</table></div>'
 
 

@@ -58,10 +58,10 @@ class AttemptReports:
             ):
                 # The text says it all; a traceback through the plugin would only bury it.
                 report.longrepr = call.excinfo.getrepr(style="value")
-            if call.when != "teardown":
-                self._add_failure(item, record, report)
         elif report.skipped and record.outcome == "passed":
             record.outcome = "skipped"
+        if call.when != "teardown" and (report.failed or is_expected_failure(report)):
+            self._add_failure(item, record, report)
         need = item.stash.get(need_key, None)
         if call.when == "setup" and need is not None and need.problem is not None:
             report.autorl_problem = str(need.problem)  # type: ignore[attr-defined]  # as below
@@ -118,6 +118,11 @@ def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
             return error.blame
         error = error.__cause__ or error.__context__
     return "test"
+
+
+def is_expected_failure(report: pytest.TestReport) -> bool:
+    """Whether the test failed as its `xfail` says. pytest reports that as skipped, with the reason."""
+    return report.skipped and hasattr(report, "wasxfail")
 
 
 def wire_of(report: Any) -> dict[str, Any] | None:
