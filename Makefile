@@ -83,7 +83,7 @@ $(VENV)/.ready-demo: $(VENV)/.python
 
 $(VENV)/.ready-test: $(VENV)/.ready-demo
 	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[otel]" --group test
 	@touch $@
 
 $(VENV)/.ready-lint: $(VENV)/.ready-demo

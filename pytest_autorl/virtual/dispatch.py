@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pytest_autorl.virtual import commands
 from pytest_autorl.virtual.admin_api import AdminApi
 from pytest_autorl.virtual.commands.apps import launch
-from pytest_autorl.virtual.commands.screen import note
+from pytest_autorl.virtual.commands.sessions import note
 from pytest_autorl.virtual.farm import Farm, GarbageError
 from pytest_autorl.virtual.protocol import (
     Answer,
@@ -75,12 +75,14 @@ class Dispatcher:
         route, args = commands.find_route(method, parts[2:])
         session = self._farm.session(parts[1])
         session.begin(time.monotonic())
+        started_ms = round(time.time() * 1000)
         try:
             self._farm.admit(session, _token(headers))
             call = commands.Call(self._farm, session, args, params)
             note(call, f"{method} /{'/'.join(parts)}")
             return success(commands.run(call, route.handler, route.required, waits=route.waits))
         finally:
+            session.note_command(route.handler.__name__, started_ms, round(time.time() * 1000))
             session.end(time.monotonic())
 
     def _create(self, params: dict[str, Any], headers: Mapping[str, str]) -> Answer:

@@ -18,6 +18,8 @@ from pytest_autorl.virtual.protocol import ProtocolError
 NEW_COMMAND_TIMEOUT_S = 60.0
 MAX_ELEMENTS = 5000
 SERVER_LOG_LINES = 500
+#: Commands, and events of the client, that `driver.get_events()` remembers.
+EVENTS = 500
 
 #: Defaults that `driver.get_settings()` shows, per platform.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -61,6 +63,8 @@ class Session:
         self.log_read = 0
         self.server_log: deque[tuple[int, str]] = deque(maxlen=SERVER_LOG_LINES)
         self.server_log_seen = 0
+        self._commands: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+        self._events: deque[tuple[str, int]] = deque(maxlen=EVENTS)
         self._used_at_s = now_s
         self._running = 0
         self._lock = threading.Lock()
@@ -90,6 +94,21 @@ class Session:
         with self._lock:
             idle_s = now_s - self._used_at_s
             return self._running == 0 and 0 < self.new_command_timeout_s < idle_s
+
+    def note_command(self, name: str, begun_ms: int, ended_ms: int) -> None:
+        """Remember a command for `events`."""
+        self._commands.append({"cmd": name, "startTime": begun_ms, "endTime": ended_ms})
+
+    def note_event(self, name: str, at_ms: int) -> None:
+        """Remember an event of the client's own."""
+        self._events.append((name, at_ms))
+
+    def events(self) -> dict[str, list[Any]]:
+        """Commands under "commands", epoch milliseconds of the client's events under "vendor:event"."""
+        found: dict[str, list[Any]] = {"commands": list(self._commands)}
+        for name, at_ms in list(self._events):
+            found.setdefault(name, []).append(at_ms)
+        return found
 
     def element_id(self, node: Node) -> str:
         """The id of a node: the same while the node lives. The oldest are forgotten beyond a bound."""

@@ -142,10 +142,10 @@ def clear(call: Call) -> None:
     call.device.effect("clear_field", key=node.key)
 
 
-@route("POST", "element/{element}/value")
+@route("POST", "element/{element}/value", required=("text",))
 def send_keys(call: Call) -> None:
     node = reachable(call)
-    given = call.params.get("text", call.params.get("value"))
+    given = call.params["text"]
     text = "".join(map(str, given)) if isinstance(given, list) else given
     if not isinstance(text, str):
         raise ProtocolError("invalid argument", f"'text' must be a string, got {text!r}")

@@ -1,34 +1,18 @@
-"""What is on the screen as a whole: source, screenshots, dialogs, orientation, and the session's own state."""
+"""What is on the screen as a whole: source, screenshots, dialogs, orientation."""
 
 from __future__ import annotations
 
 import base64
 import threading
-import time
-from typing import Any
 
 from pytest_autorl.virtual import system_ui
 from pytest_autorl.virtual.commands.registry import Call, route
 from pytest_autorl.virtual.protocol import ProtocolError
-from pytest_autorl.virtual.session import SETTINGS
 
 #: A picture of a tablet needs some 12 MB while it is drawn: not fifty at a time.
 _drawing = threading.Semaphore(2)
 _NATIVE = "NATIVE_APP"
 _ORIENTATIONS = ("LANDSCAPE", "PORTRAIT")
-_TIMEOUTS = ("implicit", "pageLoad", "script")
-
-
-@route("GET", "")
-def capabilities(call: Call) -> dict[str, Any]:
-    return call.session.capabilities
-
-
-@route("DELETE", "", waits=True)
-def quit_session(call: Call) -> None:
-    with call.device.lock:
-        call.device.actor = (call.session.id, call.session.token)
-    call.farm.end_session(call.session)
 
 
 @route("GET", "source")
@@ -161,69 +145,6 @@ def switch_context(call: Call) -> None:
         raise ProtocolError("unknown error", "No such context found.")
 
 
-@route("GET", "appium/settings")
-def get_settings(call: Call) -> dict[str, Any]:
-    return call.session.settings
-
-
-@route("POST", "appium/settings", required=("settings",))
-def update_settings(call: Call) -> None:
-    given = call.params["settings"]
-    if not isinstance(given, dict):
-        raise ProtocolError("invalid argument", "'settings' must be an object")
-    if len(call.session.settings) + len(given) > len(SETTINGS["android"]) + 200:
-        raise ProtocolError("invalid argument", "Too many settings")
-    call.session.settings.update(given)
-
-
-@route("GET", "timeouts")
-def get_timeouts(call: Call) -> dict[str, Any]:
-    # Appium answers these two and no others, so that `driver.timeouts` of the client fails here as it does there.
-    command_ms = round(call.session.new_command_timeout_s * 1000)
-    return {"command": command_ms, "implicit": call.session.timeouts["implicit"]}
-
-
-@route("POST", "timeouts")
-def set_timeouts(call: Call) -> None:
-    given = {name: call.params[name] for name in _TIMEOUTS if name in call.params}
-    if not given:
-        raise ProtocolError(
-            "invalid argument", "W3C protocol expects any of script, pageLoad or implicit to be set"
-        )
-    for value in given.values():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise ProtocolError("invalid argument", f"Invalid timeout value '{value}'")
-    call.session.timeouts.update({name: int(value) for name, value in given.items()})
-
-
-# Logs
-
-
-def _device_log(call: Call) -> str:
-    return "syslog" if call.device.spec.platform == "ios" else "logcat"
-
-
-@route("GET", "se/log/types")
-def log_types(call: Call) -> list[str]:
-    return [_device_log(call), "server"]
-
-
-@route("POST", "se/log", required=("type",))
-def get_log(call: Call) -> list[dict[str, Any]]:
-    """Lines since the last call, as Appium gives them."""
-    kind, session = call.params["type"], call.session
-    if kind == _device_log(call):
-        lines = call.device.log_lines(session.log_read)
-        if lines:
-            session.log_read = lines[-1].number
-        return [{"timestamp": line.at_ms, "level": "ALL", "message": line.text()} for line in lines]
-    if kind == "server":
-        entries = list(session.server_log)
-        session.server_log.clear()
-        return [{"timestamp": at_ms, "level": "ALL", "message": message} for at_ms, message in entries]
-    raise ProtocolError("unknown error", f"Don't understand log type '{kind}'")
-
-
 @route("GET", "location")
 def location(call: Call) -> dict[str, float]:
     return call.device.location
@@ -241,8 +162,3 @@ def set_location(call: Call) -> None:
     if abs(found["latitude"]) > 90 or abs(found["longitude"]) > 180:
         raise ProtocolError("invalid argument", f"There is no such place: {given!r}")
     call.device.location = found
-
-
-def note(call: Call, line: str) -> None:
-    """Remember a command for `get_log("server")`."""
-    call.session.server_log.append((round(time.time() * 1000), line))

@@ -1,0 +1,227 @@
+"""The checks of `autorl doctor`: each looks at one thing and says how it is and what to do.
+
+Environment and place are passed in; nothing here changes anything, except for one temporary file that shows
+whether the state directory can be written to and locked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pytest_autorl.errors import AutorlError
+from pytest_autorl.settings import OPTIONS, Settings, given, resolve
+
+if TYPE_CHECKING:
+    from pytest_autorl.farm.config import FarmConfig
+
+Status = Literal["ok", "warn", "fail"]
+
+#: Settings that may hold a secret: their value is never shown, only that they are set.
+_HIDDEN = frozenset({"farm_token", "farm_url", "metrics_push", "trace_endpoint"})
+#: The settings of FEATURES E14, which also go by unprefixed names.
+_SHARED = tuple(option.name for option in OPTIONS if option.fallback_env)
+#: Variables of this project that are no settings.
+_OTHER_VARIABLES = frozenset({"AUTORL_ADMIN_KEY", "AUTORL_REQUIRE_REAL"})
+
+#: Below these free bytes artefacts may not find room.
+_LOW_DISK_BYTES = 1_000_000_000
+_NO_DISK_BYTES = 100_000_000
+
+#: File systems on which a lock may hold on one host only.
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "gpfs", "ncpfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """How one thing is. `do` is the way out; empty when nothing is to be done."""
+
+    name: str
+    status: Status
+    detail: str
+    do: str = ""
+
+
+def program() -> Iterator[Finding]:
+    """Python, the operating system, pytest, this plugin, and what it works with."""
+    yield Finding(name="python", status="ok", detail=f"{platform.python_version()} ({sys.executable})")
+    system = platform.system()
+    if system == "Windows":
+        do = "use WSL2 for tests on devices; everything else works"
+        yield Finding(name="system", status="fail", detail="Windows: a device farm is refused", do=do)
+    else:
+        yield Finding(name="system", status="ok", detail=f"{system} {platform.release()}")
+    version = _version("pytest")
+    yield Finding(name="pytest", status="ok", detail=version)
+    yield _plugin()
+    client = _version("Appium-Python-Client")
+    yield Finding(name="appium client", status="ok", detail=client)
+    for name, extra in (("pytest-xdist", "xdist"), ("allure-pytest", "allure")):
+        version = _version(name)
+        do = "" if version else f"pip install pytest-autorl[{extra}]"
+        detail = version or "not installed: " + (
+            "one device at a time" if extra == "xdist" else "no Allure report"
+        )
+        yield Finding(name=name, status="ok" if version else "warn", detail=detail, do=do)
+
+
+def _plugin() -> Finding:
+    from pytest_autorl import __version__
+
+    entries = importlib.metadata.entry_points(group="pytest11")
+    if any(entry.value == "pytest_autorl.plugin" for entry in entries):
+        return Finding(name="plugin", status="ok", detail=f"pytest-autorl {__version__}")
+    detail = f"pytest-autorl {__version__} is not installed where pytest looks for plugins"
+    return Finding(
+        name="plugin", status="fail", detail=detail, do=f"{sys.executable} -m pip install pytest-autorl"
+    )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def environment(env: Mapping[str, str]) -> Iterator[Finding]:
+    """Which settings come from the environment, and whether they can be used."""
+    try:
+        settings = resolve(env=env)
+    except AutorlError as error:
+        yield Finding(name="environment", status="fail", detail=str(error.args[0]), do=error.do)
+        settings = Settings()
+    set_by = {option.name: found[1] for option in OPTIONS if (found := given(option, {}, env, {}))}
+    names = [f"{name} set (hidden)" if key in _HIDDEN else name for key, name in set_by.items()]
+    yield Finding(name="from environment", status="ok", detail=", ".join(names) or "nothing")
+    values = (f"{name}={_plain(getattr(settings, name))} ({set_by.get(name, 'default')})" for name in _SHARED)
+    yield Finding(name="shared settings", status="ok", detail=", ".join(values))
+    known = {option.env_name for option in OPTIONS} | _OTHER_VARIABLES
+    for name in sorted(name for name in env if name.startswith("AUTORL_") and name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        do = f"did you mean {near[0]}?" if near else "unset it"
+        yield Finding(name="environment", status="warn", detail=f"{name} is no setting", do=do)
+
+
+def _plain(value: object) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value) or "-"
+
+
+def devices(farm: FarmConfig, name: str, rows: list[dict[str, str]]) -> Iterator[Finding]:
+    """The farm that was loaded."""
+    yield Finding(name="farm", status="ok", detail=f"{name}: {len(farm.devices)} devices")
+    busy = [row for row in rows if row["status"] != "available"]
+    text = ", ".join(f"{row['id']} {row['status']} ({row['holder']})" for row in busy)
+    yield Finding(
+        name="devices",
+        status="ok",
+        detail=f"{len(rows) - len(busy)} available" + (f"; {text}" if text else ""),
+    )
+
+
+def state(directory: Path, reports: Path) -> Iterator[Finding]:
+    """Where leases are kept: can it be written to, locked, is it local; and is there room for reports."""
+    place = nearest_folder(directory)
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".autorl-") as file:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        detail, do = "no POSIX file locks here", "use WSL2 for a farm"
+        yield Finding(name="state", status="fail", detail=detail, do=do)
+    except OSError as error:
+        detail = f"{directory}: cannot write and lock in {place}: {error.strerror}"
+        yield Finding(
+            name="state", status="fail", detail=detail, do="name a local place: --autorl-state PATH"
+        )
+    else:
+        kind = file_system(place)
+        if kind in _NETWORK_FILE_SYSTEMS:
+            detail = f"{directory} is on a network file system ({kind}): its locks may hold on one host only"
+            yield Finding(
+                name="state", status="fail", detail=detail, do="name a local place: --autorl-state PATH"
+            )
+        else:
+            yield Finding(
+                name="state", status="ok", detail=f"{directory}: writable, {kind or 'file system unknown'}"
+            )
+    free = shutil.disk_usage(nearest_folder(reports)).free
+    low = free < _LOW_DISK_BYTES
+    yield Finding(
+        name="disk",
+        status="fail" if free < _NO_DISK_BYTES else "warn" if low else "ok",
+        detail=f"{free / 1e9:.1f} GB free for {reports}",
+        do="make room, or write the reports elsewhere: --autorl-reports DIR" if low else "",
+    )
+
+
+def nearest_folder(path: Path) -> Path:
+    """The folder itself, or the closest one above it that exists."""
+    return next((folder for folder in (path, *path.absolute().parents) if folder.is_dir()), Path("/"))
+
+
+def file_system(path: Path, mounts: str | None = None) -> str:
+    """Type of the file system under a folder, "" when it cannot be told (no Linux).
+
+    Args:
+        mounts: Text of ``/proc/self/mountinfo`` (proc(5)); default: read now.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return ""
+    place = path.resolve()
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kinds = left.split(" "), right.split(" ")
+        if len(fields) < 5 or not kinds[0]:
+            continue
+        # The kernel writes blanks in names as octal escapes.
+        point = Path(fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
+        # Of equal ones the last counts: it is mounted over the earlier.
+        if (place == point or point in place.parents) and len(point.parts) >= best:
+            best, kind = len(point.parts), kinds[0]
+    return kind
+
+
+def tools(here: Path, *, are_needed: bool, path: str | None = None) -> Iterator[Finding]:
+    """Node.js, npm and Appium, on the path or in ``.tools``.
+
+    Args:
+        are_needed: The farm has devices behind a server on this machine.
+        path: Search path; default: that of the process.
+    """
+    own = [
+        here / ".tools" / "node_modules" / ".bin",
+        here / ".tools" / "bin",
+        here / ".tools" / "node" / "bin",
+    ]
+    for name in ("node", "npm", "appium"):
+        found = shutil.which(name, path=path) or next(
+            (hit for folder in own if (hit := shutil.which(name, path=str(folder)))), None
+        )
+        if found:
+            yield Finding(name=name, status="ok", detail=found)
+        elif are_needed:
+            do = "npm install --global appium" if name == "appium" else "install Node.js"
+            yield Finding(
+                name=name, status="warn", detail="not found, and the farm names a server here", do=do
+            )
+        else:
+            yield Finding(
+                name=name, status="ok", detail="not found; only an Appium server on this machine needs it"
+            )

@@ -1,0 +1,286 @@
+"""`autorl doctor`: each thing that can be wrong is found, and says what to do."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autorl.cli.checks import Finding, environment, file_system, nearest_folder, tools
+from pytest_autorl.cli.servers import providers, status_of
+from pytest_autorl.farm.config import load_farm
+from pytest_autorl.settings import Settings
+
+Call = Callable[..., Any]
+
+READY = {"value": {"ready": True, "message": "ready", "build": {"version": "3.1.0"}}}
+
+
+@contextmanager
+def answering(
+    body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A server that answers so; gives its URL and the headers of each request."""
+    seen: list[dict[str, str]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append({"path": self.path, **dict(self.headers.items())})
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(0.01), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def checks_of(said: Any) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in said.data["checks"]}
+
+
+def farm_at(here: Path, url: str) -> None:
+    (here / "device_farm.yml").write_text(
+        f"providers: {{lab: {{type: appium, url: '{url}'}}}}\ndevices: [{{id: a, provider: lab, platform: android}}]\n"
+    )
+
+
+def test_a_virtual_farm_is_well(autorl: Call, here: Path) -> None:
+    autorl("init")
+
+    said = autorl("doctor", "--json")
+    checks = checks_of(said)
+
+    assert (said.code, said.data["ok"]) == (0, True)
+    assert checks["farm"]["detail"] == "device_farm.yml: 3 devices"
+    assert checks["provider virtual"]["status"] == "ok"
+    assert checks["state"]["status"] == "ok"
+    assert {
+        "python",
+        "system",
+        "pytest",
+        "plugin",
+        "appium client",
+        "pytest-xdist",
+        "disk",
+        "node",
+    } <= checks.keys()
+
+
+def test_for_people_each_thing_is_a_line_and_a_way_out_stands_below(autorl: Call, here: Path) -> None:
+    said = autorl("doctor")
+
+    lines = said.out.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("warn  farm ")]
+    assert lines[at + 1].strip().startswith("do: run `autorl init`")
+    assert (said.code, lines[-1]) == (0, "all is well")
+
+
+def test_a_broken_farm_file_fails_with_its_place(autorl: Call, here: Path) -> None:
+    (here / "device_farm.yml").write_text("version: 1\ndevices:\n  - {id: a, provider: nobody}\n")
+
+    said = autorl("doctor", "--json")
+
+    assert said.code == 1
+    farm = checks_of(said)["farm"]
+    assert farm["status"] == "fail"
+    assert farm["detail"].startswith("device_farm.yml:3: ")
+    assert farm["do"]
+
+
+def test_a_server_that_is_not_there_fails(autorl: Call, here: Path, free_port: Callable[[], int]) -> None:
+    farm_at(here, f"http://127.0.0.1:{free_port()}")
+
+    said = autorl("doctor", "--state", "own.db", "--json")
+
+    assert said.code == 1
+    found = checks_of(said)["provider lab"]
+    assert (found["status"], found["do"]) == ("fail", "start it, or correct `url:` in the farm file")
+    assert "cannot be reached" in found["detail"]
+
+
+def test_a_server_that_is_ready_is_well_with_its_version(autorl: Call, here: Path) -> None:
+    with answering(json.dumps(READY).encode()) as (url, seen):
+        farm_at(here, url)
+        said = autorl("doctor", "--state", "own.db", "--json")
+
+    assert checks_of(said)["provider lab"]["detail"] == f"{url}: Appium 3.1.0"
+    assert [request["path"] for request in seen] == ["/status"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"<html>hello</html>", 200, "not as an Appium server"),
+        (b"[1]", 200, "not as an Appium server"),
+        (b'{"value": null}', 200, "not as an Appium server"),
+        (b"", 404, "answers HTTP 404 to /status"),
+        (b"", 401, "answers HTTP 401 to /status"),
+        (b'{"value": {"ready": false}}', 200, "is not ready"),
+    ],
+)
+def test_what_answers_wrongly_fails(body: bytes, status: int, words: str) -> None:
+    with answering(body, status=status) as (url, _):
+        found = status_of("provider lab", url, {})
+
+    assert found.status == "fail"
+    assert words in found.detail
+    assert found.do
+
+
+def test_a_server_that_never_answers_fails_in_time(here: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        farm_at(here, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        farm = load_farm(here / "device_farm.yml", {})
+
+        (found,) = providers(farm, Settings(), limit_s=0.1)
+
+    assert found == Finding(
+        name="provider lab", status="fail", detail="no answer in 0.1 s", do="start or free the server"
+    )
+
+
+def test_the_hubs_token_goes_to_the_hub_and_nowhere_else(here: Path) -> None:
+    with (
+        answering(json.dumps(READY).encode()) as (hub, at_hub),
+        answering(b"", status=500) as (other, at_other),
+    ):
+        for url in (hub, other):
+            farm_at(here, url)
+            farm = load_farm(here / "device_farm.yml", {})
+            list(providers(farm, Settings(farm_url=hub, farm_token="a-token")))
+
+    assert at_hub[0]["Authorization"] == "Bearer a-token"
+    assert "Authorization" not in at_other[0]
+
+
+def test_a_redirect_does_not_take_the_token_along(here: Path) -> None:
+    with answering(json.dumps(READY).encode()) as (target, at_target):
+        moved = {"Location": f"{target}/status"}
+        with answering(b"", status=302, headers=moved) as (hub, _):
+            found = status_of("provider lab", hub, {"Authorization": "Bearer a-token"})
+
+    assert at_target == []
+    assert found.status == "fail"
+
+
+def test_settings_of_the_environment_are_named_and_secrets_are_hidden(
+    autorl: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AUTORL_FARM": "virtual:2",
+        "AUTORL_FARM_TOKEN": "tok-abc123",
+        "AUTORL_FARM_URL": "http://hub.example",
+        "LOG_LEVEL": "debug",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    said = autorl("doctor", "--json")
+
+    checks = checks_of(said)
+    listed = checks["from environment"]["detail"].split(", ")
+    assert listed == [
+        "AUTORL_FARM",
+        "LOG_LEVEL",
+        "AUTORL_FARM_URL set (hidden)",
+        "AUTORL_FARM_TOKEN set (hidden)",
+    ]
+    assert "log_level=DEBUG (LOG_LEVEL)" in checks["shared settings"]["detail"]
+    assert "dashboard_port=8080 (default)" in checks["shared settings"]["detail"]
+    assert "tok-abc123" not in said.out + said.err
+
+
+def test_a_mistyped_variable_is_a_warning_with_the_nearest() -> None:
+    found = [finding for finding in environment({"AUTORL_WIAT": "5"}) if finding.status == "warn"]
+
+    assert found == [
+        Finding(
+            name="environment",
+            status="warn",
+            detail="AUTORL_WIAT is no setting",
+            do="did you mean AUTORL_WAIT?",
+        )
+    ]
+
+
+def test_a_value_that_cannot_be_used_fails() -> None:
+    first = next(environment({"AUTORL_WAIT": "soon"}))
+
+    assert first.status == "fail"
+    assert "AUTORL_WAIT='soon'" in first.detail
+
+
+def test_a_state_directory_that_cannot_be_written_fails(autorl: Call, here: Path) -> None:
+    """Tried with a folder in which not even root can make files."""
+    said = autorl("doctor", "--farm", "virtual:1", "--state", "/proc/autorl/state.db", "--json")
+
+    assert said.code == 1
+    state = checks_of(said)["state"]
+    assert state["status"] == "fail"
+    assert "--autorl-state" in state["do"]
+
+
+def test_looking_leaves_nothing_behind(autorl: Call, here: Path) -> None:
+    autorl("doctor", "--farm", "virtual:1")
+
+    assert list(here.iterdir()) == []
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:40 / /home rw,relatime - nfs4 server:/home rw
+31 30 0:41 / /home/me/my\\040disk rw - xfs /dev/sdb1 rw
+32 22 0:42 / /srv rw - ext4 /dev/sdc1 rw
+33 22 0:43 / /srv rw - cifs //server/share rw
+broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/var/lib", "ext4"),
+        ("/home/me", "nfs4"),
+        ("/homeless", "ext4"),
+        ("/home/me/my disk/project", "xfs"),
+        ("/srv", "cifs"),
+    ],
+)
+def test_the_file_system_is_that_of_the_closest_mount(path: str, kind: str) -> None:
+    assert file_system(Path(path), MOUNTS) == kind
+
+
+def test_the_nearest_folder_is_the_closest_that_exists(tmp_path: Path) -> None:
+    assert nearest_folder(tmp_path) == tmp_path
+    assert nearest_folder(tmp_path / "a" / "b") == tmp_path
+
+
+def test_tools_are_found_in_the_projects_own_folder_and_missed_only_where_needed(tmp_path: Path) -> None:
+    own = tmp_path / ".tools" / "node_modules" / ".bin"
+    own.mkdir(parents=True)
+    (own / "appium").write_text("#!/bin/sh\n")
+    (own / "appium").chmod(0o755)
+
+    needed = {finding.name: finding for finding in tools(tmp_path, are_needed=True, path=str(tmp_path))}
+    idle = {finding.name: finding for finding in tools(tmp_path, are_needed=False, path=str(tmp_path))}
+
+    assert (needed["appium"].status, needed["appium"].detail) == ("ok", str(own / "appium"))
+    assert (needed["node"].status, needed["node"].do) == ("warn", "install Node.js")
+    assert idle["node"].status == "ok"

@@ -1,0 +1,163 @@
+"""`autorl farm`: the devices of a farm, who holds them, and which fit a need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autorl.state.filelocks import FileLockStore
+
+Call = Callable[..., Any]
+
+FARM = """\
+providers:
+  lab: {type: appium, url: "http://127.0.0.1:4723"}
+devices:
+  - {id: pixel-8, provider: lab, platform: android, os_version: "14", form_factor: phone, tags: [nfc]}
+  - {id: old-one, provider: lab, platform: android, os_version: "12", form_factor: phone, attributes: {ram_mb: 2048}}
+  - {id: sim, provider: virtual, platform: ios, os_version: "17.2", form_factor: tablet, model: iPad}
+"""
+
+
+@pytest.fixture
+def farm(here: Path) -> Path:
+    path = here / "device_farm.yml"
+    path.write_text(FARM)
+    return path
+
+
+def test_list_shows_every_device_of_the_file_that_lies_here(autorl: Call, farm: Path) -> None:
+    said = autorl("farm", "list")
+
+    assert said.code == 0
+    head, *rows = [line.split() for line in said.out.splitlines()]
+    assert head[:3] == ["ID", "PLATFORM", "OS"]
+    assert [row[:3] for row in rows] == [
+        ["pixel-8", "android", "14"],
+        ["old-one", "android", "12"],
+        ["sim", "ios", "17.2"],
+    ]
+
+
+def test_list_as_json_has_the_documented_keys(autorl: Call, farm: Path) -> None:
+    data = autorl("farm", "list", "--json").data
+
+    assert data["queue"] == []
+    assert data["devices"][0] == {
+        "id": "pixel-8",
+        "platform": "android",
+        "os_version": "14",
+        "form_factor": "phone",
+        "model": "",
+        "tags": ["nfc"],
+        "provider": "lab",
+        "status": "available",
+        "reason": "",
+        "holder": None,
+        "since": None,
+    }
+
+
+def test_list_names_who_holds_a_device_and_since_when(autorl: Call, farm: Path, here: Path) -> None:
+    store = FileLockStore(here / "mine.leases", now=lambda: 1_700_000_000.0)
+    store.acquire(
+        ["pixel-8"], count=1, owner="Runner-host-gw1", purpose="tests/test_a.py::test_pay", wait_s=0
+    )
+    try:
+        rows = autorl("farm", "list", "--state", "mine.db", "--json").data["devices"]
+    finally:
+        store.close()
+
+    assert {key: rows[0][key] for key in ("status", "holder", "reason", "since")} == {
+        "status": "busy",
+        "holder": "Runner-host-gw1",
+        "reason": "tests/test_a.py::test_pay",
+        "since": "2023-11-14T22:13:20Z",
+    }
+    assert [row["status"] for row in rows[1:]] == ["available", "available"]
+
+
+def test_looking_makes_no_state_directory(autorl: Call, farm: Path, here: Path) -> None:
+    autorl("farm", "list", "--state", "new.db")
+
+    assert sorted(path.name for path in here.iterdir()) == ["device_farm.yml"]
+
+
+def test_the_farm_can_be_named_by_option_and_by_environment(
+    autorl: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTORL_FARM", "virtual:2")
+    by_environment = autorl("farm", "list", "--json").data["devices"]
+    by_option = autorl("farm", "list", "--farm", "virtual:3", "--json").data["devices"]
+
+    assert [row["id"] for row in by_environment] == ["virtual-1", "virtual-2"]
+    assert [row["form_factor"] for row in by_option] == ["phone", "phone", "tablet"]
+
+
+def test_why_names_the_devices_that_fit_and_what_fails_on_the_others(autorl: Call, farm: Path) -> None:
+    said = autorl("farm", "why", "--platform", "android", "--os-version", ">=13", "--tag", "nfc")
+
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "needs: platform android, os_version >=13, tag nfc",
+        "fits: pixel-8",
+        "  old-one: os_version is 12, needs >=13; tags are none, needs nfc",
+        "  sim: platform is ios, needs android; tags are none, needs nfc",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--platform", "web"], "cannot be met: 0 of the farm's devices fit, 1 needed"),
+        (["--platform", "android", "--count", "3"], "cannot be met: 2 of the farm's devices fit, 3 needed"),
+        (["--where", "ram_mb >= 4096"], "old-one: ram_mb is 2048, needs >= 4096"),
+        (["--model", "iPhone"], "sim: model is iPad, needs iPhone"),
+    ],
+)
+def test_a_need_that_cannot_be_met_is_exit_code_1(
+    autorl: Call, farm: Path, arguments: list[str], words: str
+) -> None:
+    said = autorl("farm", "why", *arguments)
+
+    assert said.code == 1
+    assert words in said.out
+
+
+def test_why_a_device_tells_its_status_and_whether_it_fits(autorl: Call, farm: Path) -> None:
+    fits = autorl("farm", "why", "pixel-8", "--form-factor", "phone")
+    fails = autorl("farm", "why", "sim", "--form-factor", "phone", "--json")
+
+    assert (fits.code, fits.out.splitlines()[0]) == (0, "pixel-8: available")
+    assert fails.code == 1
+    assert fails.data["misfits"] == [{"device": "sim", "failed": ["form_factor is tablet, needs phone"]}]
+    assert [row["id"] for row in fails.data["devices"]] == ["sim"]
+
+
+def test_an_unknown_device_or_attribute_is_exit_code_2_with_the_nearest(autorl: Call, farm: Path) -> None:
+    device = autorl("farm", "why", "pixel-9")
+    attribute = autorl("farm", "why", "--where", "ramm_mb > 1")
+
+    assert (device.code, attribute.code) == (2, 2)
+    assert "did you mean pixel-8?" in device.err
+    assert "did you mean ram_mb?" in attribute.err
+
+
+def test_why_as_json_says_the_need_and_both_sides(autorl: Call, farm: Path) -> None:
+    data = autorl("farm", "why", "--platform", "ios", "--json").data
+
+    assert data["need"] == {"key": "ios", "text": "platform ios", "count": 1}
+    assert data["can_be_met"] is True
+    assert data["fits"] == ["sim"]
+    assert [entry["device"] for entry in data["misfits"]] == ["pixel-8", "old-one"]
+
+
+def test_schema_is_a_json_schema_that_knows_the_required_keys(autorl: Call, here: Path) -> None:
+    schema = autorl("farm", "schema").data
+
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert "devices" in schema["required"]
+    assert schema == autorl("farm", "schema", "--json").data
