@@ -246,7 +246,7 @@ def test_looking_leaves_nothing_behind(autorl: Call, here: Path) -> None:
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /home rw,relatime - nfs4 server:/home rw
-31 30 0:41 / /home/me/my\\040disk rw - xfs /dev/sdb1 rw
+31 30 0:41 / /srv/my\\040disk rw - xfs /dev/sdb1 rw
 32 22 0:42 / /srv rw - ext4 /dev/sdc1 rw
 33 22 0:43 / /srv rw - cifs //server/share rw
 broken line
@@ -259,7 +259,7 @@ broken line
         ("/var/lib", "ext4"),
         ("/home/me", "nfs4"),
         ("/homeless", "ext4"),
-        ("/home/me/my disk/project", "xfs"),
+        ("/srv/my disk/project", "xfs"),
         ("/srv", "cifs"),
     ],
 )
