@@ -32,7 +32,7 @@ Blame = Literal["test", "device", "app", "farm"]
 class AutorlError(Exception):
     """Base of all errors of this package."""
 
-    #: Whose fault a failure with this error is; written into the trace (DESIGN: blame).
+    #: Whose fault a failure with this error is; written into the trace.
     blame: ClassVar[Blame] = "farm"
 
     def __init__(self, what: str, *, device_id: str | None = None, do: str = "") -> None:

@@ -72,7 +72,7 @@ def _log_level(raw: str) -> str:
 
 
 def _log_format(raw: str) -> str:
-    # FEATURES E14: the brief's LOG_FORMAT=text is our console format.
+    # Many programs say LOG_FORMAT=text for what is our console format.
     word = {"text": "console"}.get(raw.strip().lower(), raw.strip().lower())
     if word not in ("json", "console"):
         raise ValueError("expected json or console")
@@ -87,9 +87,9 @@ class Option:
         name: Field of `Settings`; the option is ``--autorl-NAME`` with dashes, the ini key ``autorl_NAME``,
             the environment variable ``AUTORL_NAME``.
         parse: Text to value; raises ValueError with what was expected.
-        built: False: the name is reserved and its use is an error (DESIGN 3.4).
+        built: False: the name is reserved and its use is an error.
         surface: Where it can be given: "all", "ini" (ini and environment) or "env" (environment only).
-        fallback_env: Unprefixed variable, read after the prefixed one (FEATURES E14).
+        fallback_env: Unprefixed variable, read after the prefixed one.
         farm_key: Dotted key of the farm file that may give it.
     """
 
@@ -369,7 +369,7 @@ class Settings:
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
     def holder(self, worker: str) -> str:
-        """Name under which this process holds leases (FEATURES B08)."""
+        """Name under which this process holds leases."""
         import socket
 
         return self.runner_name or f"Runner-{socket.gethostname()}-{worker}"

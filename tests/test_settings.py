@@ -75,7 +75,7 @@ def test_a_value_that_cannot_be_read_is_named_with_its_source(
     "option", [option for option in OPTIONS if not option.built], ids=lambda option: option.name
 )
 def test_a_reserved_option_says_so_when_used(option: object) -> None:
-    """DESIGN: every name of the contract is there from the start, and none is silently without effect."""
+    """Every name of the contract is there from the start, and none is silently without effect."""
     from pytest_autorl.settings import Option
 
     assert isinstance(option, Option)

@@ -27,7 +27,7 @@ Status = Literal["ok", "warn", "fail"]
 
 #: Settings that may hold a secret: their value is never shown, only that they are set.
 _HIDDEN = frozenset({"farm_token", "farm_url", "metrics_push", "trace_endpoint"})
-#: The settings of FEATURES E14, which also go by unprefixed names.
+#: Settings that also go by unprefixed names.
 _SHARED = tuple(option.name for option in OPTIONS if option.fallback_env)
 #: Variables of this project that are no settings.
 _OTHER_VARIABLES = frozenset({"AUTORL_ADMIN_KEY", "AUTORL_REQUIRE_REAL"})

@@ -94,7 +94,7 @@ def schema(as_json: JsonOption = False) -> None:
 
 
 def device_rows(farm: FarmConfig, *, state: str = "") -> list[dict[str, Any]]:
-    """One row per device, as DESIGN 3.7 words it: what is known without disturbing a device.
+    """One row per device: what is known without disturbing a device.
 
     Args:
         state: Where leases are kept, "" = the default place.

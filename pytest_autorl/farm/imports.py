@@ -1,4 +1,4 @@
-"""The three JSON files of older set-ups (FEATURES E13) as one mapping for device_farm.yml.
+"""The three JSON files of older set-ups as one mapping for device_farm.yml.
 
     integration.json  connection, health, observability
     automation.json   tasks

@@ -1,4 +1,4 @@
-"""The policy sections of a farm file, with their defaults (FEATURES.md, last section).
+"""The policy sections of a farm file, with their defaults.
 
 Plain settings: each is read by the part whose name it bears. Seconds are floats, ``*_percent`` are 0 to 100.
 """
@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from pytest_autorl.farm.environment import substitute
 
-#: Where an Appium server is expected when nothing else is said (FEATURES A30).
+#: Where an Appium server is expected when nothing else is said.
 DEFAULT_SERVER = "${APPIUM_SERVER:-http://127.0.0.1:4723}"
 
 RecoveryAction = Literal[

@@ -1,6 +1,6 @@
 """WebDriver sessions: the unmodified Appium client, with the guards that it lacks.
 
-What the client does by default and this module ends (facts: Appium-Python-Client 6.0.9, selenium 4.51):
+What the client does by default and this module ends (seen with Appium-Python-Client 6.0.9, selenium 4.51):
 no time limit on any call; three silent retries of every GET and DELETE; an answer that is not of the protocol
 (a proxy's HTML page) returned as if it were the value; an idempotency key shared by threads, so that two new
 sessions may be one. Only public names of both clients are used: `AppiumConnection.execute`,
@@ -78,7 +78,7 @@ def open_session(
     config = AppiumClientConfig(
         endpoint.url,
         timeout=limits.create_s,
-        # Doubly nested, as the client unpacks it twice (facts/appium.md section 2).
+        # Doubly nested, as the client unpacks it twice (Appium-Python-Client 6.0).
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(0)}},
     )
     connection = _connection(config, endpoint, device_id, guard)

@@ -67,7 +67,7 @@ def setup(
     app: WSGIApplication | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> Setup:
-    """Everything at once, for programs that are no pytest run (FEATURES C15).
+    """Everything at once, for programs that are no pytest run.
 
     Args:
         log_level: DEBUG, INFO, WARNING, ERROR or CRITICAL.

@@ -44,7 +44,7 @@ def _refused(text: str) -> str:
 
 
 def test_the_defaults_are_those_of_the_briefs() -> None:
-    """FEATURES.md, last section; recovery and gate have their own."""
+    """Recovery and gate have tests of their own."""
     made = json.loads(_model(ONE).model_dump_json())
 
     assert made["lease"] == {"ttl": 60, "heartbeat": 15}
