@@ -37,7 +37,7 @@ def test_warns(): warnings.warn("w")
 """
 
 #: What differs between any two runs.
-NOISE = re.compile(r"in \d+\.\d+s|0x[0-9a-f]+|^plugins: .*$|runpytest-\d+")
+NOISE = re.compile(r"in \d+\.\d+s|0x[0-9a-f]+|^plugins: .*$|runpytest-\d+|popen-gw\d+")
 #: And with workers, which report in any order.
 ORDER = re.compile(r"\[gw\d\]|\[ *\d+%\]")
 
@@ -147,7 +147,7 @@ def test_a_conftest_may_override_and_extend_the_plain_name(pytester: pytest.Pyte
         ("pytest_timeout", ["--timeout", "60"]),
         ("pytest_cov", ["--cov", "."]),
         ("pytest_randomly", ["-p", "randomly"]),
-        ("pytest_asyncio", ["-o", "asyncio_mode=auto"]),
+        ("pytest_asyncio", ["-p", "asyncio", "-o", "asyncio_mode=auto"]),
         ("allure_pytest", ["--alluredir", "allure"]),
         ("xdist", ["-n", "2"]),
     ],
@@ -184,7 +184,7 @@ def test_nothing_heavy_is_loaded_where_nothing_is_asked(pytester: pytest.Pyteste
         import sys, pytest
         pytest.main(["--collect-only", "-q", "-p", "no:asyncio", "-p", "no:allure_pytest"])
         heavy = {"appium", "selenium", "pydantic", "prometheus_client", "cryptography", "allure", "PIL",
-                 "structlog", "yaml", "rich", "typer", "urllib3", "packaging.specifiers", "http.client"}
+                 "structlog", "yaml", "rich", "typer", "urllib3", "packaging.specifiers"}
         print("HEAVY", sorted(heavy & set(sys.modules)))
         """
     )

@@ -179,7 +179,7 @@ def test_the_async_driver_works_with_and_without_an_asyncio_plugin(pytester: pyt
         """
     )
 
-    run(pytester, "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(passed=2)
+    run(pytester, "-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(passed=2)
 
 
 def test_two_async_sessions_overlap(pytester: pytest.Pytester) -> None:
