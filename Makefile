@@ -36,6 +36,7 @@ demo: $(VENV)/.ready-demo ## Run the examples in parallel on the virtual farm, r
 	@echo
 	@echo "Where to look:"
 	@echo "  reports/farm.html       who ran what on which device, open it in a browser"
+	@echo "  reports/artefacts       what the one expected failure left: screenshot, page source, device log"
 	@echo "  reports/junit.xml       for the CI server"
 	@echo "  reports/allure-results  for Allure: allure serve reports/allure-results"
 	@echo "  reports/trace.jsonl     one row for each attempt on a device"

@@ -9,17 +9,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_autorl.farm.async_driver import AsyncDriver
+    from pytest_autorl.farm.handle import DeviceHandle
     from pytest_autorl.fixtures import device_fixture
     from pytest_autorl.settings import Settings
+    from pytest_autorl.virtual.mock import MockDevice
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsyncDriver": "pytest_autorl.farm.async_driver",
+    "DeviceHandle": "pytest_autorl.farm.handle",
+    "MockDevice": "pytest_autorl.virtual.mock",
     "Settings": "pytest_autorl.settings",
     "device_fixture": "pytest_autorl.fixtures",
 }
 
-__all__ = ["Settings", "__version__", "device_fixture"]
+__all__ = ["AsyncDriver", "DeviceHandle", "MockDevice", "Settings", "__version__", "device_fixture"]
 
 
 def __getattr__(name: str) -> Any:

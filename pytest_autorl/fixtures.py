@@ -144,14 +144,14 @@ def autorl_mock_server() -> Iterator[MockServer]:
 
 
 @pytest.fixture
-def mock_device(autorl_mock_server: MockServer) -> Iterator[MockDevice]:
+def mock_device(request: pytest.FixtureRequest, autorl_mock_server: MockServer) -> Iterator[MockDevice]:
     """A private virtual device over the real protocol: no farm, no lease, faults on request.
 
-    def test_retry_button(mock_device):
-        mock_device.fault("slow", ms=500)
-        mock_device.driver.find_element("accessibility id", "sign_in").click()
+    ``mock_device.fault("slow", ms=500)`` makes each command slower; `mock_device.driver` is the usual driver.
+    Another kind by indirect parameters: ``parametrize("mock_device", [{"platform": "ios"}], indirect=True)``,
+    keys are those of `MockServer.device`.
     """
-    with autorl_mock_server.device() as device:
+    with autorl_mock_server.device(**getattr(request, "param", {})) as device:
         yield device
 
 

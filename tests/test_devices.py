@@ -179,7 +179,9 @@ def test_the_async_driver_works_with_and_without_an_asyncio_plugin(pytester: pyt
         """
     )
 
-    run(pytester, "-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(passed=2)
+    run(pytester, "-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(
+        passed=2
+    )
 
 
 def test_two_async_sessions_overlap(pytester: pytest.Pytester) -> None:
@@ -325,7 +327,9 @@ def test_pdb_reaches_the_open_session(pytester: pytest.Pytester) -> None:
     commands.write_text("p 'SOURCE', len(driver.page_source) > 100\nq\n")
 
     with commands.open() as stdin:
-        result = pytester.run(sys.executable, "-m", "pytest", "--pdb", "--autorl-farm", "virtual:1", stdin=stdin)
+        result = pytester.run(
+            sys.executable, "-m", "pytest", "--pdb", "--autorl-farm", "virtual:1", stdin=stdin
+        )
 
     result.stdout.fnmatch_lines(["*('SOURCE', True)*"])
     assert list((pytester.path / ".autorl").rglob("*.lease")) == []

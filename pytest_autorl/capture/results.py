@@ -85,6 +85,8 @@ class Results:
         """Write the page, after the last report."""
         if not self._rows:
             return
+        if self._run.zero_s is not None:
+            self._run.sink.forget_artefacts(self._run.zero_s)
         devices = [(device.id, _about(device)) for device in self._farm.devices]
         page = farm_page.page(
             self._rows, devices, run=self._run.identity.run_id, source=self._source, version=__version__

@@ -133,10 +133,25 @@ class Sink:
             self._attach(name, redacted, kind)
         return path
 
+    def forget_artefacts(self, before_s: float) -> None:
+        """Remove artefacts of earlier runs: folders last written before a time (seconds since the epoch).
+
+        What cannot be removed stays: old artefacts are a nuisance, not a fault.
+        """
+        import shutil
+
+        for folder in (self.root / "artefacts").glob("*/*"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < before_s:
+                    shutil.rmtree(folder)
+        for folder in (self.root / "artefacts").glob("*"):
+            with contextlib.suppress(OSError):  # not empty: this run wrote there
+                folder.rmdir()
+
     def shown(self, path: Path) -> str:
-        """A path as people should read it: from the folder above the reports."""
+        """A path as people should read it: from where they stand, if it is below."""
         with contextlib.suppress(ValueError):
-            return str(path.relative_to(self.root.parent))
+            return str(path.relative_to(Path.cwd()))
         return str(path)
 
     def _place(self, relative: str) -> Path:

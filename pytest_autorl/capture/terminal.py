@@ -65,9 +65,8 @@ def summary_lines(
     waited = [wait for wait in waits_s if wait > 0.05]
     lines = [f"{len(busy)} of {farm_size} devices used (tests in seconds): {used}"]
     if waited:
-        lines.append(
-            f"{len(waited)} tests waited for a device: {sum(waited):.1f} s in all, {max(waited):.1f} s at most"
-        )
+        who = "1 test" if len(waited) == 1 else f"{len(waited)} tests"
+        lines.append(f"{who} waited for a device: {sum(waited):.1f} s in all, {max(waited):.1f} s at most")
     else:
         lines.append("no test waited for a device")
     slowest = sorted(rows, key=lambda row: row["start"] - row["end"])[:_SLOWEST]

@@ -284,6 +284,8 @@ class Pool:
         )
         one.session = _Session(driver=driver, capabilities_key=_key(handle))
         self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
+        if not provider.starts_as_new and provider.reset_policy != "none" and not wanted.get("appium:noReset"):
+            self._reset_app(one)
         return one.session
 
     def _renew(self, one: _Held, policy: ResetPolicy) -> None:

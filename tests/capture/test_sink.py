@@ -65,6 +65,29 @@ def test_rows_are_appended_one_a_line(tmp_path: Path) -> None:
     assert (tmp_path / "trace.jsonl").read_text() == ""
 
 
+def test_artefacts_of_earlier_runs_are_removed_and_those_of_this_run_stay(tmp_path: Path) -> None:
+    sink = Sink(tmp_path)
+    old, new = (sink.artefact(f"{name}/attempt-1-d", "page-source", "<a/>", "xml") for name in ("old", "new"))
+    os.utime(old.parent, (1_000.0, 1_000.0))
+
+    sink.forget_artefacts(before_s=2_000.0)
+
+    assert new.exists()
+    assert not old.parent.parent.exists()
+
+
+def test_a_path_is_shown_from_where_the_reader_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = Path("/srv/reports/farm.html")
+
+    sink = Sink(tmp_path / "out")
+
+    assert sink.shown(tmp_path / "out" / "farm.html") == "out/farm.html"
+    assert sink.shown(elsewhere) == str(elsewhere)
+
+
 @given(st.text(max_size=300), st.integers(1, 9), st.text(max_size=50))
 def test_folder_names_are_short_and_stay_inside(test_id: str, attempt: int, device_id: str) -> None:
     name = folder_name(test_id, attempt, device_id)

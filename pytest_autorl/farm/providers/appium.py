@@ -33,6 +33,8 @@ class AppiumProvider:
     """
 
     scope: Literal["run", "host"] = "host"
+    #: Appium's own default ("fast reset"), unless the capabilities say `noReset`: then it was meant so.
+    starts_as_new = True
 
     def __init__(
         self,
@@ -103,10 +105,8 @@ def server_url(text: str) -> str:
 
     Raises UsageError for anything that is no http(s) address, or that carries user info: reports show it.
     """
-    url = text.strip().rstrip("/")
-    if "://" not in url:
-        url = f"http://{url}"
-    parts = urlsplit(url)
+    url = text.strip()
+    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
         port = parts.port
     except ValueError:
@@ -120,7 +120,7 @@ def server_url(text: str) -> str:
             f"the address of the Appium server {parts.hostname} carries a user name or password",
             do="set AUTORL_FARM_URL and AUTORL_FARM_TOKEN instead",
         )
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

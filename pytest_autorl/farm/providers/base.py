@@ -42,6 +42,8 @@ class Provider(Protocol):
     name: str
     #: Its devices belong to this run alone ("run"), or other runs on this host may meet them ("host").
     scope: Literal["run", "host"]
+    #: A new session finds the app as new; else the pool resets it.
+    starts_as_new: bool
     #: Reset policy of its devices, unless a fixture says otherwise.
     reset_policy: ResetPolicy
 

@@ -34,6 +34,8 @@ class VirtualProvider:
     """
 
     scope: Literal["run", "host"] = "run"
+    #: A session clears the app's data; the back end and the way the device is held are as the last one left them.
+    starts_as_new = False
 
     def __init__(
         self,
