@@ -32,14 +32,20 @@ def providers() -> Iterator[dict[str, Provider]]:
         provider.stop()
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As old as the server: its devices refuse a token lower than the last."""
+    return tmp_path_factory.mktemp("leases")
+
+
 @pytest.fixture
 def make_pool(
-    tmp_path: Path, providers: dict[str, Provider]
+    directory: Path, providers: dict[str, Provider]
 ) -> Iterator[Callable[..., tuple[Pool, FileLockStore, Events]]]:
     pools: list[Pool] = []
 
     def make(*, parks: bool = False, wait_s: float = 0.0) -> tuple[Pool, FileLockStore, Events]:
-        store = FileLockStore(tmp_path / "leases")
+        store = FileLockStore(directory)
         events: Events = []
         pool = Pool(
             FARM.devices,

@@ -82,7 +82,7 @@ def spec(**settings: Any) -> dict[str, Any]:
         ({"id": "d", "platform": "symbian"}, "'symbian'"),
         ({"id": "d", "app": "bnk"}, "nearest valid: 'bank'"),
         (spec(comand_ms=3), "nearest valid: 'command_ms'"),
-        (spec(command_ms="fast"), "a number of 0 or more, got 'fast'"),
+        (spec(command_ms="fast"), "a number of 0 or more, up to 1e.09, got .fast."),
         (spec(battery=101), "a percentage"),
         (spec(battery_state="empty"), "one of charging"),
         (spec(online="yes"), "true or false"),
