@@ -22,23 +22,50 @@ class Collection:
         self._run = run
         self._on_needs = on_needs
         self._problems: list[tuple[str, str]] = []
+        self._inert: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Last, so that markers other plugins add at collection count."""
+        if self._run.config is not None:
+            self._inert = inert_markers(items)
         needing = note_needs(items)
         if not needing:
             return
         self._on_needs()
         self._problems = unmet(needing, self._run)
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A test that cannot run ends here, as an ERROR with the reason; one that is skipped is skipped before."""
+        __tracebackhide__ = True
+        need = item.stash.get(need_key, None)
+        if need is not None and need.problem is not None:
+            raise need.problem
+
     def pytest_report_collectionfinish(self) -> Sequence[str]:
         """The tests that cannot run, before the first one does."""
-        if not self._problems:
+        if not self._problems and not self._inert:
             return ()
         from pytest_autorl.capture.terminal import unmet_lines
 
-        return unmet_lines(self._problems)
+        return [*self._inert, *unmet_lines(self._problems)]
+
+
+#: Markers whose feature is not part of this version.
+_RESERVED = ("retry", "recovery", "scenario", "quarantine")
+
+
+def inert_markers(items: Sequence[pytest.Item]) -> list[str]:
+    """A line about markers that have no effect yet: nobody shall count on them."""
+    counts = {
+        name: sum(1 for item in items if item.get_closest_marker(name) is not None) for name in _RESERVED
+    }
+    used = [f"{name} ({count})" for name, count in counts.items() if count]
+    return (
+        [f"autorl: markers without effect in this version, with their tests: {', '.join(used)}"]
+        if used
+        else []
+    )
 
 
 def unmet(items: Sequence[pytest.Item], run: Run) -> list[tuple[str, str]]:

@@ -53,21 +53,18 @@ def device_fixture(*, scope: Scope = "function", name: str | None = None, **need
 
 
 def _granted(request: pytest.FixtureRequest, root: Root) -> Iterator[Grant]:
+    __tracebackhide__ = True
     run = request.config.stash[run_key]
-    fixture = str(request.fixturename)
-    _refuse_second_ticket(run, fixture)
+    _refuse_second_ticket(run, str(request.fixturename))
     requirement = requirement_for(request.node, root)
-    grant = run.grant(requirement, fixture=fixture, scope=root.scope, purpose=request.node.nodeid)
-    if run.allure_is_active:
-        from pytest_autorl.capture.allure import note_devices
-
-        note_devices([handle.id for handle in grant.devices])
+    grant = run.grant(requirement, root, purpose=request.node.nodeid or f"the {root.scope}")
     yield grant
-    run.give_back(grant, fixture=fixture, scope=root.scope)
+    run.give_back(grant, root)
 
 
 def _refuse_second_ticket(run: Run, fixture: str) -> None:
-    held = run.handles_of(run.current) if run.current is not None else []
+    __tracebackhide__ = True
+    held = run.current.handles if run.current is not None else []
     if held:
         ids = ", ".join(handle.id for handle in held)
         raise LeaseConflictError(

@@ -25,9 +25,9 @@ DEFAULT_ROOT = "autorl_device"
 _ROOT = "__autorl_root__"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Root:
-    """A fixture that leases.
+    """A fixture that leases: one object for each definition, so that two of one name are told apart.
 
     Attributes:
         scope: pytest's scope word.

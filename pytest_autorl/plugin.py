@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 kind["action"] = "append"
             group.addoption(option.flag_text, dest=option.ini_key, default=None, help=option.help, **kind)
         if option.surface in ("all", "ini"):
-            parser.addini(option.ini_key, option.help, type="string", default=None)
+            parser.addini(option.ini_key, option.help, type=option.ini_type, default=None)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

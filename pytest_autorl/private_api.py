@@ -32,6 +32,8 @@ def defines_fixture(plugin: object, names: frozenset[str]) -> bool:
 def fixture_functions(item: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Name and function of each fixture in the test's closure, the overriding definition only."""
     table = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    # A parameter of the same name takes a fixture's place: pytest then drops the name from the closure only.
+    wanted = set(getattr(item, "fixturenames", ()))
     for name, defs in table.items():
-        if defs:
+        if defs and name in wanted:
             yield name, defs[-1].func

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from pytest_autorl.capture.sink import Attach, Sink
     from pytest_autorl.farm.config import FarmConfig
-    from pytest_autorl.farm.handle import DeviceHandle
     from pytest_autorl.farm.pool import Grant, Pool
     from pytest_autorl.farm.providers.base import Provider
     from pytest_autorl.farm.requirement import Requirement
+    from pytest_autorl.needs import Root
+    from pytest_autorl.record import TestRecord
     from pytest_autorl.state.filelocks import FileLockStore
 
 Role = Literal["single", "controller", "worker"]
@@ -48,25 +49,6 @@ class RunIdentity:
     run_id: str
     seed: int
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@dataclass
-class TestRecord:
-    """The test that runs now: what it was granted and how its phases went."""
-
-    __test__ = False  # not a test class, whatever its name looks like
-
-    nodeid: str
-    begun_s: float
-    #: Names of the leasing fixtures in the test's closure.
-    roots: frozenset[str] = frozenset()
-    #: Devices of wider scopes that the test worked with; kept, since the last test's teardown ends the scope.
-    scoped_handles: tuple[DeviceHandle, ...] = ()
-    grants: list[Grant] = field(default_factory=list)
-    released_s: float | None = None
-    set_up_s: float | None = None
-    outcome: Literal["passed", "failed", "skipped"] = "passed"
-    blame: str | None = None
 
 
 class Run:
@@ -97,8 +79,8 @@ class Run:
         self.reports = reports
         self.allure_is_active = False
         self.current: TestRecord | None = None
-        #: Grants of wider scopes that are alive, by the name of their fixture.
-        self.scoped: dict[str, Grant] = {}
+        #: Grants of wider scopes that are alive.
+        self.scoped: dict[Root, Grant] = {}
         self.zero_s: float | None = None
         self._identity = identity
         self._sink: Sink | None = None
@@ -233,29 +215,30 @@ class Run:
 
     # -- the test that runs now ------------------------------------------------------------------------------
 
-    def grant(self, requirement: Requirement, *, fixture: str, scope: str, purpose: str) -> Grant:
-        """Lease for a fixture, and remember it for the test's record."""
+    def grant(self, requirement: Requirement, root: Root, *, purpose: str) -> Grant:
+        """Lease for a root fixture, and remember it for the test's record."""
         grant = self.pool.acquire(requirement, purpose=purpose)
-        if scope != "function":
-            self.scoped[fixture] = grant
-        elif self.current is not None:
-            self.current.grants.append(grant)
+        if self.current is not None:
+            self.current.waited_s += grant.waited_s
+            if root.scope == "function":
+                self.current.grants.append(grant)
+            else:
+                self.current.share(grant.devices)
+        if root.scope != "function":
+            self.scoped[root] = grant
         return grant
 
-    def give_back(self, grant: Grant, *, fixture: str, scope: str) -> None:
+    def give_back(self, grant: Grant, root: Root) -> None:
         """End what `grant` began."""
-        if scope != "function":
-            self.scoped.pop(fixture, None)
-        elif self.current is not None:
-            self.current.released_s = time.time()
+        self.scoped.pop(root, None)
         self.pool.release(grant)
 
-    def handles_of(self, record: TestRecord) -> list[DeviceHandle]:
-        """The devices a test works with: its own, and those of wider scopes that it asked for."""
-        grants = [self.scoped[name] for name in self.scoped.keys() & record.roots]
-        if grants:
-            record.scoped_handles = tuple(handle for grant in grants for handle in grant.devices)
-        return [*(handle for grant in record.grants for handle in grant.devices), *record.scoped_handles]
+    def begin_test(self, record: TestRecord, roots: Iterable[Root]) -> None:
+        """A test starts; `roots` are the leasing fixtures of its closure."""
+        self.current = record
+        for root in roots:
+            if root in self.scoped:
+                record.share(self.scoped[root].devices)
 
 
 run_key = pytest.StashKey[Run]()
@@ -282,13 +265,15 @@ def lease_directory(settings: Settings, farm: FarmConfig, rootdir: Path) -> Path
             "--autorl-state with a database URL is not part of this version", do="name a path on a local disk"
         )
     if settings.state:
-        path = Path(settings.state).expanduser()
-        return (path if path.is_absolute() else rootdir / path).with_suffix(".leases")
-    if farm.is_virtual:
-        return rootdir / ".autorl" / "state.leases"
-    import platformdirs
+        path = Path(settings.state)
+    elif farm.is_virtual:
+        path = rootdir / ".autorl" / "state.db"
+    else:
+        import platformdirs
 
-    return Path(platformdirs.user_state_dir("pytest-autorl")) / "state.leases"
+        path = Path(platformdirs.user_state_dir("pytest-autorl")) / "state.db"
+    # Beside the database that the option names; a folder stands for a database in it.
+    return path / "state.db.leases" if path.is_dir() else path.with_name(path.name + ".leases")
 
 
 def is_windows() -> bool:

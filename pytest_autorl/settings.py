@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 from pytest_autorl.errors import FeatureNotBuiltError, UsageError
 
+#: Farm file that is used when nothing else is said: in pytest's rootdir, for `autorl` where one stands.
+DEFAULT_FARM = "device_farm.yml"
+
 Source = Literal["command line", "environment", "ini", "farm file", "default"]
 
 
@@ -64,6 +67,12 @@ def _run_id(raw: str) -> str:
     return raw
 
 
+def _address(raw: str) -> str:
+    from pytest_autorl.address import server_url
+
+    return server_url(raw)
+
+
 def _log_level(raw: str) -> str:
     level = raw.strip().upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
@@ -90,6 +99,7 @@ class Option:
         built: False: the name is reserved and its use is an error.
         surface: Where it can be given: "all", "ini" (ini and environment) or "env" (environment only).
         fallback_env: Unprefixed variable, read after the prefixed one.
+        is_secret: The value may hold a secret: errors do not repeat it.
         farm_key: Dotted key of the farm file that may give it.
     """
 
@@ -103,6 +113,7 @@ class Option:
     surface: Literal["all", "ini", "env"] = "all"
     fallback_env: str = ""
     farm_key: str = ""
+    is_secret: bool = False
 
     @property
     def flag_text(self) -> str:
@@ -111,6 +122,16 @@ class Option:
     @property
     def ini_key(self) -> str:
         return "autorl_" + self.name
+
+    @property
+    def ini_type(self) -> Literal["bool", "int", "float", "string"]:
+        """pytest's name of the type: what a native TOML file may hold."""
+        kinds: dict[Any, Literal["bool", "int", "float"]] = {
+            _switch: "bool",
+            _count: "int",
+            _seconds: "float",
+        }
+        return kinds.get(self.parse, "string")
 
     @property
     def env_name(self) -> str:
@@ -284,8 +305,14 @@ OPTIONS: tuple[Option, ...] = (
         help="seed of every random choice of the run; printed in the header",
     ),
     Option(name="runner_name", surface="env", help="name under which leases are held"),
-    Option(name="farm_url", surface="env", help="URL of the hub in front of the devices"),
-    Option(name="farm_token", surface="env", help="token for that hub"),
+    Option(
+        name="farm_url",
+        surface="env",
+        parse=_address,
+        is_secret=True,
+        help="URL of the hub in front of the devices",
+    ),
+    Option(name="farm_token", surface="env", is_secret=True, help="token for that hub"),
     Option(
         name="dashboard_host",
         surface="env",
@@ -379,7 +406,7 @@ def given(
     option: Option,
     cli: Mapping[str, Any],
     env: Mapping[str, str],
-    ini: Mapping[str, str],
+    ini: Mapping[str, Any],
     farm_file: Mapping[str, Any] | None = None,
 ) -> tuple[Source, str, Any] | None:
     """The strongest source that gives the option, how the user spelled it there, and the raw value.
@@ -413,7 +440,7 @@ def resolve(
     *,
     cli: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
-    ini: Mapping[str, str] | None = None,
+    ini: Mapping[str, Any] | None = None,
     farm_file: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Weigh all sources into one `Settings`.
@@ -421,7 +448,7 @@ def resolve(
     Args:
         cli: Option name -> text, True for a flag, list for a repeated option; None = not given.
         env: The environment; never read from the process here.
-        ini: Option name -> text of the ini file; only keys that are set.
+        ini: Option name -> text (or number, switch) of the ini file; only keys that are set.
         farm_file: The parsed farm file; its values were validated by its own schema.
     Raises:
         UsageError: A value that cannot be used; names source, spelling, value and what was expected.
@@ -453,7 +480,8 @@ def _parsed(option: Option, spelling: str, raw: Any) -> Any:
     try:
         value = option.parse(text)
     except ValueError as error:
-        raise UsageError(f"{spelling}={text!r}: {error}", do=f"{option.help}") from None
+        shown = "" if option.is_secret else f"={text!r}"
+        raise UsageError(f"{spelling}{shown}: {error}", do=f"{option.help}") from None
     if option.choices and value not in option.choices:
         raise UsageError(f"{spelling}={text!r} is not one of {', '.join(option.choices)}", do=option.help)
     return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,8 @@ from pytest_autorl.collection import Collection
 from pytest_autorl.dispatch import workers
 from pytest_autorl.errors import UsageError
 from pytest_autorl.private_api import defines_fixture
-from pytest_autorl.run import Role, Run, is_windows, run_key
-from pytest_autorl.settings import OPTIONS, Settings, given, resolve
-
-#: Farm file that is used when nothing else is said.
-DEFAULT_FARM = "device_farm.yml"
+from pytest_autorl.run import Role, Run, is_windows, lease_directory, run_key
+from pytest_autorl.settings import DEFAULT_FARM, OPTIONS, Settings, given, resolve
 
 
 def set_up(config: pytest.Config) -> None:
@@ -32,6 +29,7 @@ def set_up(config: pytest.Config) -> None:
     fixtures = _register_plain_fixtures(config, run.settings)
     if run.config is None:
         return
+    _register_reports(config, run)
     if workers.is_controller(config):
         workers.refuse_remote_workers(config)
         register(workers.Controller(run), "autorl-workers")
@@ -92,20 +90,25 @@ def auto_workers(config: pytest.Config) -> int | None:
 
 
 def make_run(config: pytest.Config) -> Run:
-    """Weigh the settings and load the farm."""
+    """Weigh the settings and load the farm. Raises AutorlError for anything that cannot be used."""
     cli = {option.name: config.getoption(option.ini_key, default=None) for option in OPTIONS}
-    ini = {
-        option.name: config.getini(option.ini_key)
-        for option in OPTIONS
-        if option.surface in ("all", "ini") and config.getini(option.ini_key) not in (None, "")
-    }
-    farm, raw = _farm(config, cli, ini)
-    settings = resolve(cli=cli, env=os.environ, ini=ini, farm_file=raw)
+    ini = _ini(config)
+    farm, stated = _farm(config, cli, ini)
+    settings = resolve(cli=cli, env=os.environ, ini=ini, farm_file=stated)
+    settings = replace(
+        settings,
+        reports=str(_path(config, settings, "reports")),
+        state=str(_path(config, settings, "state"))
+        if settings.state and "://" not in settings.state
+        else settings.state,
+    )
     if farm is not None:
         if is_windows():
             raise UsageError("a device farm needs POSIX file locks, and this is Windows", do="use WSL2")
         farm = farm.select(device_ids=settings.device, where=settings.where)
-    root = Path(settings.reports).expanduser()
+        lease_directory(
+            settings, farm, config.rootpath
+        )  # a state that cannot be is told now, not at the first test
     role: Role = (
         "worker" if workers.is_worker(config) else "controller" if workers.is_controller(config) else "single"
     )
@@ -116,27 +119,60 @@ def make_run(config: pytest.Config) -> Run:
         role=role,
         worker=os.environ.get("PYTEST_XDIST_WORKER", "main") if role == "worker" else "main",
         identity=workers.identity_of_worker(config),
-        reports=root if root.is_absolute() else config.rootpath / root,
+        reports=Path(settings.reports),
     )
 
 
-def _farm(config: pytest.Config, cli: dict[str, Any], ini: dict[str, str]) -> tuple[Any, Any]:
+def _ini(config: pytest.Config) -> dict[str, Any]:
+    """The ini values that are set."""
+    found = {}
+    for option in OPTIONS:
+        if option.surface == "env":
+            continue
+        try:
+            value = config.getini(option.ini_key)
+        except (TypeError, ValueError, pytest.UsageError) as error:
+            raise UsageError(f"{option.ini_key} in the ini file: {error}", do=option.help) from None
+        if value not in (None, ""):
+            found[option.name] = value
+    return found
+
+
+def _path(config: pytest.Config, settings: Settings, name: str) -> Path:
+    """A path of the settings: on the command line it is meant from where the user stands, else from rootdir."""
+    is_typed = settings.sources.get(name) == "command line"
+    base = config.invocation_params.dir if is_typed else config.rootpath
+    return base / Path(getattr(settings, name)).expanduser()
+
+
+def _farm(config: pytest.Config, cli: dict[str, Any], ini: dict[str, Any]) -> tuple[Any, Any]:
     """The farm and its file's plain content; (None, None) when no farm was named and none lies in rootdir."""
     option = next(option for option in OPTIONS if option.name == "farm")
     found = given(option, cli, os.environ, ini)
-    default = config.rootpath / DEFAULT_FARM
-    if found is None and not default.exists():
-        return None, None
+    if found is None and not (config.rootpath / DEFAULT_FARM).exists():
+        return None, None  # before anything of the farm is loaded
     from pytest_autorl.farm.config import FarmChoice, parse_farm_option
 
-    choice = FarmChoice(default)
+    choice = FarmChoice(config.rootpath / DEFAULT_FARM)
     if found is not None:
         base = config.invocation_params.dir if found[0] == "command line" else config.rootpath
         choice = parse_farm_option(str(found[2]))
         if choice.path is not None:
             choice = FarmChoice(base / choice.path.expanduser())
     farm = choice.load(os.environ)
+    if not workers.is_worker(config):
+        _check_apps(farm)
     return farm, farm.stated
+
+
+def _check_apps(farm: Any) -> None:
+    """Load the users' app models once before the run: a mistake in one is told at once, not at the first test."""
+    from pytest_autorl.virtual.app_loader import load_model
+    from pytest_autorl.virtual.library import load_app, shipped_apps
+
+    for block in farm.providers.values():
+        if block.type == "virtual" and block.app not in shipped_apps():
+            load_model(block.app, load_app(block.app))
 
 
 def _register_reports(config: pytest.Config, run: Run) -> None:
@@ -160,8 +196,7 @@ def _register_plain_fixtures(config: pytest.Config, settings: Settings) -> str:
     ]
     if others and not settings.plain_fixtures:
         return f"autorl_device/autorl_driver (device/driver are of {others[0]})"
-    with contextlib.suppress(ValueError):  # registered already: pytester runs several sessions in one process
-        config.pluginmanager.register(plain_fixtures, "autorl-plain-fixtures")
+    config.pluginmanager.register(plain_fixtures, "autorl-plain-fixtures")
     return "device/driver"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -351,3 +353,120 @@ def test_nothing_is_left_running(pytester: pytest.Pytester) -> None:
     url = Path(pytester.path / "url").read_text()
     with pytest.raises(URLError):
         urlopen(f"{url}/status", timeout=5)
+
+
+def test_no_secret_of_the_farm_stands_in_a_failure(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pytest prints the arguments and locals of frames: the client's hold capabilities and headers."""
+    token, key = (f"canary{secrets.token_hex(8)}" for _ in range(2))
+    monkeypatch.setenv("AUTORL_FARM_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AUTORL_FARM_TOKEN", token)
+    monkeypatch.setenv("LAB_KEY", key)
+    (pytester.path / "device_farm.yml").write_text(
+        "providers: {lab: {type: appium, url: 'http://127.0.0.1:9'}}\n"
+        "devices: [{id: d1, provider: lab, platform: android, capabilities: {'lab:accessKey': '${LAB_KEY}'}}]\n"
+    )
+    pytester.makepyfile(
+        """
+        def test_in_the_body(device): device.driver
+        def test_in_setup(driver): pass
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-l", "-vv", "--autorl-state", "state.db", "--tb=long")
+
+    result.assert_outcomes(failed=1, errors=1)
+    output = result.stdout.str() + result.stderr.str()
+    assert "cannot be reached for newSession" in output
+    assert token not in output
+    assert key not in output
+
+
+def test_threads_that_share_a_device_share_its_session(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        def test_it(device):
+            with ThreadPoolExecutor(4) as threads:
+                drivers = list(threads.map(lambda _: device.driver, range(4)))
+            assert len({driver.session_id for driver in drivers}) == 1
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_an_assignment_to_an_async_driver_is_refused(pytester: pytest.Pytester) -> None:
+    """`driver.orientation = ...` is a command; on the wrapper it would be lost in silence."""
+    pytester.makepyfile(
+        """
+        import asyncio, pytest
+        def test_it(async_driver):
+            with pytest.raises(AttributeError, match="await async_driver.run"):
+                async_driver.orientation = "LANDSCAPE"
+            asyncio.run(async_driver.run(lambda driver: setattr(driver, "orientation", "LANDSCAPE")))
+            assert async_driver.sync.orientation == "LANDSCAPE"
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_rows_of_a_wider_device_end_when_it_is_given_back(pytester: pytest.Pytester) -> None:
+    """Another worker may have the device while this one's module is still being torn down."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    for name in ("one", "two"):
+        pytester.makepyfile(
+            **{
+                f"test_{name}": """
+        import pytest
+        @pytest.fixture(scope="module")
+        def outer():
+            yield
+        @pytest.mark.parametrize("n", range(2))
+        def test_it(outer, module_device, n): module_device.driver
+        """
+            }
+        )
+
+    result = run(pytester, "-n", "2", "--dist", "loadfile", farm="virtual:1")
+
+    result.assert_outcomes(passed=4)
+    lane = sorted(rows(pytester), key=lambda row: row["start"])
+    assert all(later["start"] >= earlier["end"] for earlier, later in itertools.pairwise(lane))
+    result.stdout.fnmatch_lines(["1 test waited for a device: *"])
+
+
+def test_allure_names_the_device_of_every_test_of_a_scope(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("allure_pytest", reason="allure-pytest is not installed")
+    pytester.makepyfile("def test_1(module_device): pass\ndef test_2(module_device): pass")
+
+    run(pytester, "--alluredir", "reports/allure-results").assert_outcomes(passed=2)
+
+    results = [
+        json.loads(path.read_text()) for path in pytester.path.glob("reports/allure-results/*-result.json")
+    ]
+    assert [sum(label["name"] == "device" for label in one["labels"]) for one in results] == [1, 1]
+
+
+def test_what_goes_wrong_with_an_artefact_never_ends_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(driver):
+            driver.get_screenshot_as_png = lambda: None.nothing
+            type(driver).page_source = property(lambda self: 1 / 0)
+            assert 0
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*screenshot: not taken: AttributeError*",
+            "*page-source: not taken: ZeroDivisionError*",
+            "*device-log.txt",
+        ]
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autorl.settings import OPTIONS
+from pytest_autorl.state.filelocks import FileLockStore
 
 pytestmark = pytest.mark.integration
 
@@ -316,9 +317,7 @@ def test_all_markers_are_known_to_strict_suites(pytester: pytest.Pytester, farm:
     pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
 
 
-def test_waiting_for_a_device_ends_as_an_error_that_names_the_holder(
-    pytester: pytest.Pytester, farm: Path
-) -> None:
+def test_a_test_does_not_wait_for_what_its_own_scopes_hold(pytester: pytest.Pytester, farm: Path) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -328,10 +327,35 @@ def test_waiting_for_a_device_ends_as_an_error_that_names_the_holder(
         """
     )
 
-    result = pytester.runpytest("--autorl-wait", "0.2", "-p", "no:randomly")
+    result = pytester.runpytest("--autorl-wait", "300", "-p", "no:randomly")
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*waited 0.2 s for a device of desk; held by: desk: Runner-*"])
+    result.stdout.fnmatch_lines(["every fitting device that is missing is held here already*: desk"])
+
+
+def test_waiting_for_another_runs_device_ends_as_an_error_that_names_the_holder(
+    pytester: pytest.Pytester, farm: Path, tmp_path: Path
+) -> None:
+    """Real devices are met by every run on the host; the lease of this process stands for another run's."""
+    farm.write_text(
+        "providers: {lab: {type: appium, url: 'http://127.0.0.1:9'}}\n"
+        "devices: [{id: phone, provider: lab, platform: android}]\n"
+    )
+    pytester.makepyfile("def test_it(device): pass")
+    store = FileLockStore(tmp_path / "state.db.leases")
+    store.acquire(["phone"], count=1, owner="nightly", purpose="test_login", wait_s=0)
+
+    result = pytester.runpytest("--autorl-wait", "0.2", "--autorl-state", str(tmp_path / "state.db"))
+    store.close()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*1 devices (1 android); 1 busy*",
+            "waited 0.2 s for a device of phone; held by: phone: nightly for test_login, since * s",
+            "*1 test gave up waiting for a device*",
+        ]
+    )
 
 
 def test_nothing_is_written_by_a_suite_that_uses_no_device(pytester: pytest.Pytester, farm: Path) -> None:
@@ -384,3 +408,181 @@ def test_the_same_seed_gives_the_same_devices(
         return [row["devices"] for row in rows(pytester)]
 
     assert devices() == devices()
+
+
+def test_parameters_named_device_are_the_users_own(pytester: pytest.Pytester, farm: Path) -> None:
+    """pytest drops such a fixture from the closure; the test asks for nothing of ours."""
+    farm.unlink()
+    pytester.makeconftest(
+        """
+        def pytest_generate_tests(metafunc):
+            if "device" in metafunc.fixturenames:
+                metafunc.parametrize("device", ["cpu", "cuda"])
+        """
+    )
+    pytester.makepyfile("def test_it(device): assert device in ('cpu', 'cuda')")
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_a_skipped_test_is_skipped_whatever_it_needs(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.skip
+        @pytest.mark.device(platform="ios")
+        def test_ios(device): pass
+        @pytest.mark.skipif(True, reason="no")
+        @pytest.mark.device(plattform="typo")
+        def test_typo(device): pass
+        """
+    )
+
+    pytester.runpytest().assert_outcomes(skipped=2)
+
+
+def test_two_fixtures_of_one_name_are_two_devices(pytester: pytest.Pytester, farm: Path) -> None:
+    for folder in ("a", "b"):
+        (pytester.path / folder).mkdir()
+        (pytester.path / folder / "conftest.py").write_text(
+            "from pytest_autorl import device_fixture\nphone = device_fixture(scope='session')\n"
+        )
+        (pytester.path / folder / "test_it.py").write_text(
+            "def test_1(phone): assert phone.id\ndef test_2(phone): assert phone.id\n"
+        )
+
+    result = pytester.runpytest("--import-mode=importlib", "-p", "no:randomly")
+
+    result.assert_outcomes(passed=4)
+    found = [row["devices"] for row in rows(pytester)]
+    assert found[0] == found[1] != found[2] == found[3]
+
+
+def test_shares_of_session_and_fixtures_are_told_apart(pytester: pytest.Pytester, farm: Path) -> None:
+    """Set-up = fixtures + sessions, whenever the session was opened. Time is spent by waiting on an event."""
+    farm.write_text(
+        "devices: [{id: d1, provider: virtual, platform: android, virtual: {session_seconds: 0.6}}]\n"
+    )
+    pytester.makepyfile(
+        """
+        import threading, pytest
+        @pytest.fixture
+        def slow(device): threading.Event().wait(0.3)
+        def test_it(device, slow): device.driver
+        """
+    )
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+    (row,) = rows(pytester)
+    assert 0.3 <= row["fixture"] < 0.6  # type: ignore[operator]
+    assert row["setup"] >= 0.9  # type: ignore[operator]
+    assert row["end"] - row["start"] >= row["setup"]  # type: ignore[operator]
+
+
+def test_a_run_does_not_show_the_trace_of_an_earlier_one(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("def test_device(device): pass\ndef test_plain(): pass")
+    pytester.runpytest().assert_outcomes(passed=2)
+
+    pytester.runpytest("-k", "plain").assert_outcomes(passed=1)
+
+    assert list((pytester.path / "reports").iterdir()) == []
+
+
+def test_reports_that_cannot_be_written_are_told_and_change_no_verdict(
+    pytester: pytest.Pytester, farm: Path
+) -> None:
+    (pytester.path / "reports").write_text("a file where the folder should be")
+    pytester.makepyfile("def test_it(device): pass")
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*trace.jsonl is incomplete: *", "*farm.html is incomplete: *"])
+    result.stdout.no_fnmatch_line("*written:*")
+
+
+def test_a_failures_blame_is_not_read_from_what_was_silenced(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_autorl.errors import DeviceTimeoutError
+        def test_own(device):
+            try:
+                raise DeviceTimeoutError("slow")
+            except DeviceTimeoutError:
+                raise AssertionError("mine") from None
+        def test_theirs(device):
+            raise AssertionError("wrapped") from DeviceTimeoutError("slow")
+        """
+    )
+
+    pytester.runpytest("-p", "no:randomly").assert_outcomes(failed=2)
+
+    assert [row["blame"] for row in rows(pytester)] == ["test", "device"]
+
+
+def test_junit_names_the_device(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.device(form_factor='tablet')\ndef test_it(device): pass")
+
+    pytester.runpytest("--junitxml=junit.xml").assert_outcomes(passed=1)
+
+    assert '<property name="autorl_device" value="desk"' in (pytester.path / "junit.xml").read_text()
+
+
+def test_markers_without_effect_are_told(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.retry(max_attempts=2)\ndef test_it(): pass")
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(
+        ["autorl: markers without effect in this version, with their tests: retry (1)"]
+    )
+
+
+def test_paths_on_the_command_line_are_meant_from_where_the_user_stands(
+    pytester: pytest.Pytester, farm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\n")
+    below = pytester.path / "below"
+    below.mkdir()
+    (below / "test_it.py").write_text("def test_it(device): pass")
+    monkeypatch.chdir(below)
+
+    pytester.runpytest("--autorl-farm", "../device_farm.yml", "--autorl-reports", "out").assert_outcomes(
+        passed=1
+    )
+
+    assert (below / "out/trace.jsonl").exists()
+
+
+def test_a_native_toml_file_may_hold_numbers_and_switches(pytester: pytest.Pytester, farm: Path) -> None:
+    if pytest.version_tuple < (9,):
+        pytest.skip("native TOML came with pytest 9")
+    (pytester.path / "pyproject.toml").write_text(
+        "[tool.pytest]\nautorl_wait = 5\nautorl_plain_fixtures = true\nautorl_log_level = 'INFO'\n"
+    )
+    pytester.makepyfile("def test_it(device): pass")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_an_ini_value_of_the_wrong_type_is_named(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nautorl_wait = soon\n")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*autorl_wait in the ini file: *soon*"])
+
+
+def test_a_broken_app_model_is_told_before_the_run(pytester: pytest.Pytester, farm: Path) -> None:
+    farm.write_text(
+        "providers: {virtual: {app: ./app.yml}}\ndevices: [{id: d1, provider: virtual, platform: android}]\n"
+    )
+    (pytester.path / "app.yml").write_text("screens: {}\n")
+    pytester.makepyfile("def test_it(device): pass")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*app.yml*"])

@@ -19,14 +19,14 @@ def attach(name: str, body: str | bytes, kind: Kind) -> None:
     allure.attach(body, name=name, attachment_type=kinds[kind])
 
 
-def note_devices(device_ids: Sequence[str]) -> None:
-    """Write the devices on the test that runs now: label and parameter.
+def note_devices(new_ids: Sequence[str], all_ids: Sequence[str]) -> None:
+    """Write devices on the test that runs now: a label for each new one, one parameter with all.
 
     The parameter is excluded from the history id: else a test would lose its history whenever it ran on
     another device.
     """
     import allure
 
-    for device_id in device_ids:
+    for device_id in new_ids:
         allure.dynamic.label("device", device_id)  # type: ignore[no-untyped-call]
-    allure.dynamic.parameter("device", ", ".join(device_ids), excluded=True)
+    allure.dynamic.parameter("device", ", ".join(all_ids), excluded=True)

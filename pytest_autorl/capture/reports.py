@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from pytest_autorl.capture.artefacts import failure_section
-from pytest_autorl.dispatch.trace import Attempt
-from pytest_autorl.errors import AutorlError
+from pytest_autorl.errors import AutorlError, LeaseTimeoutError
 from pytest_autorl.needs import need_key, roots_of
-from pytest_autorl.run import Run, TestRecord
+from pytest_autorl.record import TestRecord
+from pytest_autorl.run import Run
 
 _record_key = pytest.StashKey[TestRecord]()
 
@@ -29,13 +29,12 @@ class AttemptReports:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a record; a test that cannot run ends here, as an ERROR with the reason."""
-        roots = frozenset(roots_of(item))
-        record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), roots=roots)
-        item.stash[_record_key] = self._run.current = record
+        """Begin a record."""
         need = item.stash.get(need_key, None)
-        if need is not None and need.problem is not None:
-            raise need.problem
+        is_refused = need is not None and need.problem is not None
+        record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), is_refused=is_refused)
+        item.stash[_record_key] = record
+        self._run.begin_test(record, roots_of(item).values())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -47,65 +46,54 @@ class AttemptReports:
         if record is None:
             return report
         if call.when == "setup":
-            record.set_up_s = time.time()
-            self._run.handles_of(record)
-        if report.failed:
-            record.outcome, record.blame = "failed", record.blame or blame_of(call.excinfo)
-            if (
-                call.when == "setup"
-                and call.excinfo is not None
-                and isinstance(call.excinfo.value, AutorlError)
-            ):
-                # The text says it all; a traceback through the plugin would only bury it.
-                report.longrepr = call.excinfo.getrepr(style="value")
-        elif report.skipped and record.outcome == "passed":
-            record.outcome = "skipped"
-        if call.when != "teardown" and (report.failed or is_expected_failure(report)):
-            self._add_failure(item, record, report)
-        need = item.stash.get(need_key, None)
-        if call.when == "setup" and need is not None and need.problem is not None:
-            report.autorl_problem = str(need.problem)  # type: ignore[attr-defined]  # as below
+            record.end_setup(time.time())
+        self._note_outcome(item, record, report, call)
         if call.when == "teardown":
-            attempt = self._attempt(item, record)
-            if attempt is not None:
-                report.autorl = attempt.to_wire()  # type: ignore[attr-defined]  # xdist carries attributes along
-            self._run.current = None
+            self._end(item, record, report)
+        elif record.handles and not record.is_refused:
+            self._tell_allure(record)
+            if report.failed or is_expected_failure(report):
+                section = failure_section(self._run.sink, record.handles, test=item.nodeid, attempt=1)
+                report.sections.append(("autorl", section))
         return report
 
-    def _add_failure(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport) -> None:
-        handles = self._run.handles_of(record)
-        if handles:
-            section = failure_section(self._run.sink, handles, test=item.nodeid, attempt=1)
-            report.sections.append(("autorl", section))
+    def _note_outcome(
+        self, item: pytest.Item, record: TestRecord, report: pytest.TestReport, call: pytest.CallInfo[None]
+    ) -> None:
+        if report.skipped and record.outcome == "passed":
+            record.outcome = "skipped"
+        if not report.failed:
+            return
+        record.outcome, record.blame = "failed", record.blame or blame_of(call.excinfo)
+        error = call.excinfo.value if call.excinfo is not None else None
+        if call.when == "setup" and call.excinfo is not None and isinstance(error, AutorlError):
+            # The text says it all; a traceback through the plugin would only bury it.
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)
+            report.autorl_gave_up = isinstance(error, LeaseTimeoutError)  # type: ignore[attr-defined]
+        need = item.stash.get(need_key, None)
+        if record.is_refused and need is not None:
+            report.autorl_problem = str(need.problem)  # type: ignore[attr-defined]  # xdist carries attributes along
 
-    def _attempt(self, item: pytest.Item, record: TestRecord) -> Attempt | None:
-        handles = self._run.handles_of(record)
-        if not handles:
-            return None
-        own = bool(record.grants)
-        start_s = record.grants[0].granted_at_s if own else record.begun_s
-        end_s = record.released_s if own and record.released_s is not None else time.time()
-        session_s = sum(handle.session_s for handle in handles) if own else 0.0
-        fixtures_s = max(0.0, (record.set_up_s or end_s) - start_s)
+    def _tell_allure(self, record: TestRecord) -> None:
+        ids = [handle.id for handle in record.handles]
+        if self._run.allure_is_active and ids != record.told_allure:
+            from pytest_autorl.capture.allure import note_devices
+
+            note_devices([one for one in ids if one not in record.told_allure], ids)
+            record.told_allure = ids
+
+    def _end(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport) -> None:
+        self._run.current = None
         need = item.stash.get(need_key, None)
         requirement = need.requirement if need is not None else None
-        if requirement is None and own:
+        if requirement is None and record.grants:
             requirement = record.grants[0].requirement
-        return Attempt(
-            test=item.nodeid,
-            module=item.nodeid.partition("::")[0],
-            devices=tuple(handle.id for handle in handles),
-            need=requirement.key if requirement is not None else "any",
-            attempt=1,
-            outcome=record.outcome,
-            blame=record.blame,
-            worker=self._run.worker,
-            start_s=start_s,
-            end_s=end_s,
-            setup_s=min(end_s - start_s, max(fixtures_s, session_s)),
-            fixture_s=max(0.0, fixtures_s - session_s),
-            waited_s=record.grants[0].waited_s if own else 0.0,
-        )
+        key = requirement.key if requirement is not None else "any"
+        attempt = record.attempt(need=key, worker=self._run.worker, now_s=time.time())
+        if attempt is not None:
+            report.autorl = attempt.to_wire()  # type: ignore[attr-defined]  # xdist carries attributes along
+            # JUnit reads the properties of this last report.
+            report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
 
 
 def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
@@ -116,7 +104,7 @@ def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
             break
         if isinstance(error, AutorlError):
             return error.blame
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "test"
 
 
@@ -134,3 +122,8 @@ def wire_of(report: Any) -> dict[str, Any] | None:
 def problem_of(report: Any) -> str:
     """Why the report's test could not run at all; "" for one that ran."""
     return str(getattr(report, "autorl_problem", ""))
+
+
+def gave_up(report: Any) -> bool:
+    """Whether the report's test ended because no device became free in time."""
+    return bool(getattr(report, "autorl_gave_up", False))

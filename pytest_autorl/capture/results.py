@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 
 from pytest_autorl import __version__
 from pytest_autorl.capture import farm_page, terminal
-from pytest_autorl.capture.reports import problem_of, wire_of
+from pytest_autorl.capture.reports import gave_up, problem_of, wire_of
 from pytest_autorl.dispatch.trace import FILE, Attempt, trace_row
+from pytest_autorl.errors import StateError
 from pytest_autorl.farm.config import FarmConfig
 from pytest_autorl.farm.device import Device, DeviceStatus
 from pytest_autorl.run import Run, lease_directory
@@ -36,7 +38,10 @@ class Results:
         self._rows: list[dict[str, Any]] = []
         self._waits_s: list[float] = []
         self._problems: list[tuple[str, str]] = []
-        self._trouble = ""
+        self._gave_up = 0
+        self._has_begun = False
+        #: What could not be written, by file.
+        self._trouble: dict[str, str] = {}
         self._source = f"virtual:{len(farm.devices)}" if farm.path is None else _short(farm.path, run.rootdir)
 
     def pytest_report_header(self) -> list[str]:
@@ -44,67 +49,81 @@ class Results:
         return terminal.header_lines(
             devices=self._farm.devices,
             source=self._source,
-            statuses={device.id: str(status_of(self._run, device)) for device in self._farm.devices},
+            statuses={device.id: self._status(device) for device in self._farm.devices},
             state=str(lease_directory(self._run.settings, self._farm, self._run.rootdir)),
             run_id=self._run.identity.run_id,
             seed=self._run.identity.seed,
             fixtures=self._fixtures,
         )
 
+    def _status(self, device: Device) -> str:
+        try:
+            return str(status_of(self._run, device))
+        except StateError:
+            return "unknown"  # the test that needs the device will say why
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
         """The first test of a single process is the first dispatch; workers' runs begin in `dispatch.workers`."""
+        if self._has_begun:
+            return
+        self._has_begun = True
         if self._run.zero_s is None:
             self._run.begin(time.time())
+        # What an earlier run left must not be taken for this one's.
+        for name in (FILE, _PAGE):
+            self._writes(name, partial(self._run.sink.discard, name))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One row of the trace for each attempt that had a device."""
         problem = problem_of(report)
         if problem:
             self._problems.append((report.nodeid, problem))
+        self._gave_up += gave_up(report)
         wire = wire_of(report)
         if wire is None:
             return
         attempt = Attempt.from_wire(wire)
         row = trace_row(attempt, run=self._run.identity.run_id, zero_s=self._run.zero_s or attempt.start_s)
         self._waits_s.append(attempt.waited_s)
-        self._write_row(row)
-
-    def _write_row(self, row: dict[str, Any]) -> None:
-        try:
-            if not self._rows:
-                self._run.sink.clear(FILE)
-            self._run.sink.append(FILE, row)
-        except OSError as error:
-            # A full disk must not turn a test's verdict into an internal error.
-            self._trouble = f"{FILE} is incomplete: {error}"
         self._rows.append(row)
+        self._writes(FILE, lambda: self._run.sink.append(FILE, row))
+
+    def _writes(self, name: str, write: Callable[[], object]) -> bool:
+        """A full disk must not turn a test's verdict into an internal error: it is told in the summary."""
+        try:
+            write()
+        except OSError as error:
+            self._trouble.setdefault(name, f"{name} is incomplete: {error}")
+            return False
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Write the page, after the last report."""
+        sink, run_id = self._run.sink, self._run.identity.run_id
         if not self._rows:
             return
         if self._run.zero_s is not None:
-            self._run.sink.forget_artefacts(self._run.zero_s)
+            sink.forget_artefacts(self._run.zero_s)
+        if FILE not in self._trouble and sink.count_lines(FILE) != len(self._rows):
+            # Another run started in the same folder meanwhile: ours, which ends last, stands whole.
+            self._writes(FILE, lambda: sink.write_rows(FILE, self._rows))
+            self._trouble[""] = (
+                "another run wrote into the same reports folder: give each its own --autorl-reports"
+            )
         devices = [(device.id, _about(device)) for device in self._farm.devices]
-        page = farm_page.page(
-            self._rows, devices, run=self._run.identity.run_id, source=self._source, version=__version__
-        )
-        try:
-            self._run.sink.write(_PAGE, page)
-        except OSError as error:
-            self._trouble = self._trouble or f"{_PAGE} could not be written: {error}"
+        page = farm_page.page(self._rows, devices, run=run_id, source=self._source, version=__version__)
+        self._writes(_PAGE, lambda: sink.write(_PAGE, page))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """What the run did with its devices."""
         sink = self._run.sink
-        files = [sink.shown(sink.root / name) for name in (FILE, _PAGE)]
+        files = [sink.shown(sink.root / name) for name in (FILE, _PAGE) if name not in self._trouble]
         lines = terminal.summary_lines(
-            self._rows, self._waits_s, farm_size=len(self._farm.devices), files=files
+            self._rows, self._waits_s, gave_up=self._gave_up, farm_size=len(self._farm.devices), files=files
         )
-        lines += self._unmet()
-        lines += [self._trouble] if self._trouble else []
+        lines += [*self._unmet(), *self._trouble.values()]
         if lines:
             terminalreporter.section("autorl: devices")
             for line in lines:

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO
 
@@ -94,9 +94,8 @@ class Sink:
 
     def append(self, relative: str, row: Mapping[str, Any]) -> None:
         """Append one JSON line, in one write: rows of a killed run are whole. Raises OSError."""
-        line = json.dumps(self._redactor.redact_data(dict(row)), ensure_ascii=False, default=str)
         with self._place(relative).open("ab") as file:
-            file.write(line.encode("utf-8", "replace") + b"\n")
+            file.write(self._line(row).encode("utf-8", "replace"))
 
     def open_log(self, relative: str) -> LogStream:
         """A stream for the log's handler, into a private file that is started anew by the first line.
@@ -121,9 +120,23 @@ class Sink:
             return LogStream(sys.stderr, self._redactor)
         return LogStream(copied, self._redactor)
 
-    def clear(self, relative: str) -> None:
-        """Start a file anew, empty. Raises OSError."""
-        self._place(relative).write_bytes(b"")
+    def write_rows(self, relative: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """Write all JSON lines of a file anew, whole. Raises OSError."""
+        return self.write(relative, "".join(self._line(row) for row in rows))
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        return json.dumps(self._redactor.redact_data(dict(row)), ensure_ascii=False, default=str) + "\n"
+
+    def count_lines(self, relative: str) -> int:
+        """How many lines a file has; 0 for one that is not there."""
+        try:
+            return (self.root / relative).read_bytes().count(b"\n")
+        except OSError:
+            return 0
+
+    def discard(self, relative: str) -> None:
+        """Remove a file of an earlier run; makes nothing. Raises OSError."""
+        (self.root / relative).unlink(missing_ok=True)
 
     def artefact(self, folder: str, name: str, body: str | bytes, kind: Kind) -> Path:
         """Write an artefact into ``artefacts/<folder>`` and give it to Allure. Raises OSError."""

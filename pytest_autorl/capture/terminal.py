@@ -54,21 +54,32 @@ def unmet_lines(problems: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def summary_lines(
-    rows: Sequence[Mapping[str, Any]], waits_s: Sequence[float], *, farm_size: int, files: Sequence[str]
+    rows: Sequence[Mapping[str, Any]],
+    waits_s: Sequence[float],
+    *,
+    gave_up: int,
+    farm_size: int,
+    files: Sequence[str],
 ) -> list[str]:
-    """Devices used, how long tests waited for them, the slowest tests, where the results are."""
+    """Devices used, how long tests waited for them, the slowest tests, where the results are.
+
+    ``gave_up`` counts the tests that ended because no device became free in time.
+    """
+    tired = [f"{_tests(gave_up)} gave up waiting for a device"] if gave_up else []
     if not rows:
-        return []
+        return tired
     busy = busy_s(rows)
     counts = Counter(device for row in rows for device in row["devices"])
     used = ", ".join(f"{device} {counts[device]} in {busy[device]:.1f} s" for device in sorted(busy))
     waited = [wait for wait in waits_s if wait > 0.05]
     lines = [f"{len(busy)} of {farm_size} devices used (tests in seconds): {used}"]
     if waited:
-        who = "1 test" if len(waited) == 1 else f"{len(waited)} tests"
-        lines.append(f"{who} waited for a device: {sum(waited):.1f} s in all, {max(waited):.1f} s at most")
-    else:
+        lines.append(
+            f"{_tests(len(waited))} waited for a device: {sum(waited):.1f} s in all, {max(waited):.1f} s at most"
+        )
+    elif not gave_up:
         lines.append("no test waited for a device")
+    lines += tired
     slowest = sorted(rows, key=lambda row: row["start"] - row["end"])[:_SLOWEST]
     lines.append(
         "slowest: " + ", ".join(f"{row['test']} {row['end'] - row['start']:.2f} s" for row in slowest)
@@ -76,5 +87,10 @@ def summary_lines(
     blames = Counter(row["blame"] for row in rows if row["blame"])
     if blames:
         lines.append("failures by blame: " + ", ".join(f"{n} {blame}" for blame, n in sorted(blames.items())))
-    lines.append("written: " + ", ".join(files))
+    if files:
+        lines.append("written: " + ", ".join(files))
     return lines
+
+
+def _tests(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"

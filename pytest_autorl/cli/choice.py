@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pytest_autorl.errors import NoFarmError
+from pytest_autorl.settings import DEFAULT_FARM
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.config import FarmConfig
-
-#: Farm file that is used when nothing else is said; the same in the plugin.
-DEFAULT_FARM = "device_farm.yml"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FarmOption = Annotated[

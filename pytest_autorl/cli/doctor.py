@@ -12,8 +12,9 @@ import typer
 
 from pytest_autorl.cli import checks
 from pytest_autorl.cli.checks import Finding
-from pytest_autorl.cli.choice import DEFAULT_FARM, FarmOption, JsonOption, StateOption, farm_of, name_of
+from pytest_autorl.cli.choice import FarmOption, JsonOption, StateOption, farm_of, name_of
 from pytest_autorl.cli.output import show
+from pytest_autorl.settings import DEFAULT_FARM
 
 
 def doctor(farm: FarmOption = "", state: StateOption = "", as_json: JsonOption = False) -> None:

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pytest_autorl.cli.choice import DEFAULT_FARM, JsonOption
+from pytest_autorl.cli.choice import JsonOption
 from pytest_autorl.cli.output import complain, show
 from pytest_autorl.errors import UsageError
+from pytest_autorl.settings import DEFAULT_FARM
 
 STARTER = """\
 # The devices that tests run on. Every key: `autorl farm schema`. Is it well: `autorl doctor`.

@@ -81,8 +81,7 @@ def is_controller(config: pytest.Config) -> bool:
 
 def refuse_remote_workers(config: pytest.Config) -> None:
     """Raise UsageError for workers on other hosts: leases of this version are of one host."""
-    remote = [
-        spec for spec in config.getoption("tx", default=None) or [] if str(spec).startswith(("ssh", "socket"))
-    ]
+    specs = [str(spec) for spec in config.getoption("tx", default=None) or []]
+    remote = [spec for spec in specs if not spec.rpartition("*")[2].startswith("popen")]
     if remote:
         raise UsageError(f"--tx {remote[0]} with a device farm: workers must be on this host", do="use -n")

@@ -40,6 +40,15 @@ class AsyncDriver:
     def __getattr__(self, name: str) -> Any:
         return _attribute(self.sync, name, self._threads)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `driver.orientation = ...` is a command: an assignment cannot be awaited and would be lost.
+        if name not in ("sync", "_threads"):
+            raise AttributeError(
+                f"{name} cannot be set on an AsyncDriver: write "
+                f"`await async_driver.run(lambda driver: setattr(driver, {name!r}, ...))`"
+            )
+        super().__setattr__(name, value)
+
     async def run(self, action: Callable[[WebDriver], T]) -> T:
         """Run any synchronous code with the driver, in order with its commands."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, action, self.sync)
@@ -77,10 +86,20 @@ def _attribute(target: Any, name: str, threads: ThreadPoolExecutor) -> Any:
 
     @functools.wraps(found)
     def call(*args: Any, **kwargs: Any) -> Awaitable[Any]:
-        plain = [arg.sync if isinstance(arg, AsyncElement) else arg for arg in args]
-        return _in_thread(threads, functools.partial(found, *plain, **kwargs))
+        return _in_thread(threads, functools.partial(found, *_plain(args), **_plain(kwargs)))
 
     return call
+
+
+def _plain(value: Any) -> Any:
+    """The value with the client's own elements in it, however deep they stand."""
+    if isinstance(value, AsyncElement):
+        return value.sync
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return value
 
 
 async def _in_thread(threads: ThreadPoolExecutor, work: Callable[..., Any], *args: Any) -> Any:

@@ -37,14 +37,24 @@ class DeviceHandle:
     Attributes:
         device: The static description.
         lease: The right to use it; ends with the test or scope that asked.
+        granted_at_s: When it was granted; seconds since the epoch.
+        released_at_s: When it was given back; None while it is held.
         session_s: Seconds this handle spent on opening and resetting sessions.
     """
 
     def __init__(
-        self, device: Device, lease: Lease, sessions: Sessions, capabilities: Mapping[str, Any]
+        self,
+        device: Device,
+        lease: Lease,
+        sessions: Sessions,
+        capabilities: Mapping[str, Any],
+        *,
+        granted_at_s: float,
     ) -> None:
         self.device = device
         self.lease = lease
+        self.granted_at_s = granted_at_s
+        self.released_at_s: float | None = None
         self.session_s = 0.0
         self.extra_capabilities = capabilities
         self._sessions = sessions
@@ -101,6 +111,7 @@ class DeviceHandle:
 
         Raises LeaseLostError after the end of the lease, DeviceError when no session is to be had.
         """
+        __tracebackhide__ = True
         if self._driver is None:
             self._driver = self._sessions.session(self)
         return self._driver

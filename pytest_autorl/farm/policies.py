@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pytest_autorl.address import server_url
 from pytest_autorl.farm.environment import substitute
 
 #: Where an Appium server is expected when nothing else is said.
@@ -55,17 +55,12 @@ def fault(what: str, *at: str | int, do: str = "") -> PydanticCustomError:
     return PydanticCustomError("autorl", "{what}", {"what": what, "at": list(at), "do": do})
 
 
-def server_url(text: str) -> str:
-    """The URL of a server, with a scheme and without a slash at the end. Raises a fault."""
-    url = text.strip() if "://" in text else f"http://{text.strip()}"
+def _server_url(text: str) -> str:
+    """`address.server_url`, as a validator."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port beyond 65535, or half an IPv6 address
-        usable = False
-    if not usable or any(c.isspace() or not c.isprintable() for c in url):
-        raise fault("is no address of a server", do="write http://host:port or host:port")
-    return url.rstrip("/")
+        return server_url(text)
+    except ValueError:
+        raise fault("is no address of a server", do="write http://host:port or host:port") from None
 
 
 def default_from_environment(value: Any, info: ValidationInfo) -> Any:
@@ -83,7 +78,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
 Words = Annotated[tuple[Word, ...], Field(strict=False)]
-ServerUrl = Annotated[str, AfterValidator(server_url), StringConstraints(min_length=1, max_length=2000)]
+ServerUrl = Annotated[str, AfterValidator(_server_url), StringConstraints(min_length=1, max_length=2000)]
 
 
 class Lease(Section):

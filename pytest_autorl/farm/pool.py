@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_autorl.errors import DeviceError, LeaseLostError, UnsatisfiableError
+from pytest_autorl.errors import DeviceError, LeaseConflictError, LeaseLostError, UnsatisfiableError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.providers.base import Provider, Readings, ResetPolicy
@@ -44,13 +44,11 @@ class Grant:
     Attributes:
         devices: As many handles as the requirement's count.
         waited_s: Seconds between asking and getting.
-        granted_at_s: When it was granted; seconds since the epoch.
     """
 
     requirement: Requirement
     devices: tuple[DeviceHandle, ...]
     waited_s: float
-    granted_at_s: float
 
 
 @dataclass
@@ -61,14 +59,20 @@ class _Session:
 
 @dataclass
 class _Held:
-    """A device this process holds: leased to a grant, or parked between two of them."""
+    """A device this process holds: leased to a handle, or parked between two of them."""
 
     device: Device
     lease: Lease
     session: _Session | None = None
+    #: False while it is parked.
     in_use: bool = True
+    user: DeviceHandle | None = None
+    #: Thread that asked for it: one that asks again would wait for itself.
+    thread_id: int = 0
     #: The session was used by an earlier grant: to be reset before the next one uses it.
     is_used: bool = False
+    #: One session for all threads that share a handle.
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 @dataclass
@@ -146,35 +150,37 @@ class Pool:
             UnsatisfiableError: At once, when no amount of waiting can help.
             LeaseTimeoutError: They were not to be had in time.
         """
+        __tracebackhide__ = True
         asked_s = time.monotonic()
         fitting = eligible(self.devices, requirement)
         if len(fitting) < requirement.count:
             raise unsatisfiable(self.devices, requirement)
         held = self._take(fitting, requirement.count, purpose, self._wait_s if wait_s is None else wait_s)
-        grant = Grant(
-            requirement=requirement,
-            devices=tuple(
-                DeviceHandle(one.device, one.lease, self, requirement.capabilities) for one in held
-            ),
-            waited_s=time.monotonic() - asked_s,
-            granted_at_s=time.time(),
-        )
+        now_s = time.time()
+        handles = []
+        for one in held:
+            handle = DeviceHandle(one.device, one.lease, self, requirement.capabilities, granted_at_s=now_s)
+            one.user, one.thread_id = handle, threading.get_ident()
+            handles.append(handle)
+        grant = Grant(requirement=requirement, devices=tuple(handles), waited_s=time.monotonic() - asked_s)
         ids = [handle.id for handle in grant.devices]
         self._events("granted", {"devices": ids, "purpose": purpose, "waited_s": grant.waited_s})
         return grant
 
     def _take(self, fitting: Sequence[Device], count: int, purpose: str, wait_s: float) -> list[_Held]:
+        __tracebackhide__ = True
         with self._books.mutex:
-            books = self._books.held
-            parked = [books[d.id] for d in fitting if d.id in books and not books[d.id].in_use]
+            held = [self._books.held[device.id] for device in fitting if device.id in self._books.held]
+            parked = [one for one in held if not one.in_use]
             if len(parked) >= count:
                 for one in parked[:count]:
                     one.in_use = True
                 return parked[:count]
+            self._refuse_to_wait_for_oneself(fitting, held, count)
             # Keeping some while waiting for others could deadlock with a process that does the reverse.
             for one in parked:
                 self._give_back(one)
-        # What this process has in use is a candidate too: another thread may give it back, so no lock here.
+        # What another thread of this process uses is a candidate too: it may be given back, so no lock here.
         by_id = {device.id: device for device in fitting}
         first = [one.device.id for one in parked]
         order = first + self._shuffled(by_id.keys() - set(first))
@@ -183,6 +189,18 @@ class Pool:
         with self._books.mutex:
             self._books.held.update({one.device.id: one for one in taken})
         return taken
+
+    def _refuse_to_wait_for_oneself(
+        self, fitting: Sequence[Device], held: Sequence[_Held], count: int
+    ) -> None:
+        """Waiting cannot help where too few devices are left besides those that the asker itself holds."""
+        own = [one for one in held if one.in_use and one.thread_id == threading.get_ident()]
+        if len(fitting) - len(own) < count:
+            ids = ", ".join(one.device.id for one in own)
+            raise LeaseConflictError(
+                f"every fitting device that is missing is held here already, for a wider scope: {ids}",
+                do="use the wider-scoped device in this test, narrow its need, or add a fitting device",
+            )
 
     def _shuffled(self, ids: set[str]) -> list[str]:
         order = sorted(ids)
@@ -194,10 +212,11 @@ class Pool:
         for handle in grant.devices:
             with self._books.mutex:
                 one = self._books.held.get(handle.id)
-                if one is None or one.lease is not handle.lease:
+                if one is None or one.user is not handle:
                     continue
                 handle.use(None)
-                one.in_use = False
+                handle.released_at_s = time.time()
+                one.in_use, one.user = False, None
                 one.is_used = True
                 if not self._parks:
                     self._give_back(one)
@@ -221,9 +240,9 @@ class Pool:
 
     def session(self, handle: DeviceHandle) -> WebDriver:
         """See `Sessions.session`."""
+        __tracebackhide__ = True
         one = self._held(handle)
-        started_s = time.monotonic()
-        try:
+        with one.lock, _timed(handle):
             if one.session is not None and one.session.capabilities_key != _key(handle):
                 self._end_session(one)
             if one.session is not None and one.is_used:
@@ -231,19 +250,16 @@ class Pool:
             session = self._session_of(one, handle)
             one.is_used = False
             return session.driver
-        finally:
-            handle.session_s += time.monotonic() - started_s
 
     def reset(self, handle: DeviceHandle, policy: ResetPolicy) -> None:
         """See `Sessions.reset`."""
+        __tracebackhide__ = True
         one = self._held(handle)
-        if policy == "none" or one.session is None:
-            return
-        started_s = time.monotonic()
-        self._renew(one, policy)
-        session = self._session_of(one, handle)
-        handle.use(session.driver)
-        handle.session_s += time.monotonic() - started_s
+        with one.lock, _timed(handle):
+            if policy == "none" or one.session is None:
+                return  # a session that is yet to be opened finds the device as new
+            self._renew(one, policy)
+            handle.use(self._session_of(one, handle).driver)
 
     def readings(self, handle: DeviceHandle) -> Readings:
         """See `Sessions.readings`."""
@@ -256,8 +272,9 @@ class Pool:
         return self._providers[one.device.provider].log(one.device, driver)
 
     def _held(self, handle: DeviceHandle) -> _Held:
+        __tracebackhide__ = True
         one = self._books.held.get(handle.id)
-        if one is None or one.lease is not handle.lease or not one.in_use:
+        if one is None or one.user is not handle:
             raise LeaseLostError(
                 f"the lease of {handle.lease.owner} (token {handle.lease.token}) has ended",
                 device_id=handle.id,
@@ -269,9 +286,11 @@ class Pool:
         return self._providers[device.provider].reset_policy
 
     def _session_of(self, one: _Held, handle: DeviceHandle) -> _Session:
+        __tracebackhide__ = True
         return self._open(one, handle) if one.session is None else one.session
 
     def _open(self, one: _Held, handle: DeviceHandle) -> _Session:
+        __tracebackhide__ = True
         provider = self._providers[one.device.provider]
         endpoint = provider.endpoint(one.device, one.lease)
         wanted = {**endpoint.capabilities, **one.device.capabilities, **handle.extra_capabilities}
@@ -284,18 +303,34 @@ class Pool:
         )
         one.session = _Session(driver=driver, capabilities_key=_key(handle))
         self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
-        if not provider.starts_as_new and provider.reset_policy != "none" and not wanted.get("appium:noReset"):
+        if (
+            not provider.starts_as_new
+            and provider.reset_policy != "none"
+            and not wanted.get("appium:noReset")
+        ):
             self._reset_app(one)
         return one.session
 
     def _renew(self, one: _Held, policy: ResetPolicy) -> None:
         """Make a used session as new; leaves no session where only a new one will do."""
-        if policy == "none" or one.session is None:
+        if policy == "none" and self._is_alive(one):
             return
         if policy == "app" and self._reset_app(one):
             self._events("session reset", {"device": one.device.id})
             return
         self._end_session(one)
+
+    def _is_alive(self, one: _Held) -> bool:
+        """Whether the session answers: its last user may have ended it."""
+        from selenium.common.exceptions import WebDriverException
+        from selenium.webdriver.remote.command import Command
+
+        assert one.session is not None
+        try:
+            one.session.driver.execute(Command.GET_TIMEOUTS)
+        except (WebDriverException, DeviceError):
+            return False
+        return True
 
     def _reset_app(self, one: _Held) -> bool:
         from selenium.common.exceptions import WebDriverException
@@ -314,6 +349,16 @@ class Pool:
         session, one.session = one.session, None
         reason = close_session(session.driver)
         self._events("session closed", {"device": one.device.id, "reason": reason})
+
+
+@contextmanager
+def _timed(handle: DeviceHandle) -> Iterator[None]:
+    """Count the block as session time of the handle."""
+    started_s = time.monotonic()
+    try:
+        yield
+    finally:
+        handle.session_s += time.monotonic() - started_s
 
 
 def unsatisfiable(devices: Sequence[Device], requirement: Requirement) -> UnsatisfiableError:

@@ -309,6 +309,12 @@ def _disagreements(model: FarmModel, source: Source) -> Iterator[FarmFileError]:
                 "only virtual devices have these settings",
                 "remove them, or use provider: virtual",
             )
+        if block is not None and block.type == "virtual" and device.platform not in ("", "android", "ios"):
+            yield source.error(
+                (*at, "platform"),
+                f"simulated devices are android or ios, not {source.shown((*at, 'platform'))}",
+                "change the platform, or use a provider of type appium",
+            )
         for one in device.ids():
             if one in taken:
                 line = source.line((*taken[one], "id"))

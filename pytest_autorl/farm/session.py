@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,13 @@ class Endpoint:
 
     Attributes:
         url: Base URL of the WebDriver server, without user info.
-        capabilities: W3C capabilities, extension names with their prefix (``appium:udid``).
+        capabilities: W3C capabilities, extension names with their prefix (``appium:udid``). Not in the repr:
+            a farm file may fill them from the environment.
         headers: Sent with every request; may hold secrets, so they stay out of the repr.
     """
 
     url: str
-    capabilities: Mapping[str, Any]
+    capabilities: Mapping[str, Any] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -70,9 +71,11 @@ def open_session(
         DeviceTimeoutError: No session within ``limits.create_s``.
         DeviceProviderError: The server could not be reached, refused, or gave a session that is not new.
     """
+    __tracebackhide__ = True
     from appium.options.common import AppiumOptions
     from appium.webdriver.client_config import AppiumClientConfig
     from appium.webdriver.webdriver import WebDriver
+    from selenium.common.exceptions import WebDriverException
     from urllib3 import Retry
 
     config = AppiumClientConfig(
@@ -83,8 +86,18 @@ def open_session(
     )
     connection = _connection(config, endpoint, device_id, guard)
     options = AppiumOptions().load_capabilities(dict(endpoint.capabilities))
-    with _creation, _refusals(endpoint.url, device_id):
-        driver = WebDriver(command_executor=connection, options=options, client_config=config)
+    with _creation:
+        try:
+            driver = WebDriver(command_executor=connection, options=options, client_config=config)
+        except AutorlError as error:
+            # Without the frames in between: pytest prints their arguments, the capabilities among them.
+            raise error.with_traceback(None) from None
+        except WebDriverException as error:
+            raise DeviceProviderError(
+                f"{endpoint.url} refused a session: {error.msg}",
+                device_id=device_id,
+                do="look at the device and its capabilities",
+            ) from None
     config.timeout = limits.command_s
     known = (endpoint.url, str(driver.session_id))
     if known in _seen:
@@ -124,6 +137,7 @@ def check_answer(answer: Any, *, command: str, url: str, device_id: str) -> None
     decoded object, else ``{"status": ..., "value": text}``. A WebDriver error inside the text is fine: the
     client raises it itself.
     """
+    __tracebackhide__ = True
     if not isinstance(answer, dict):
         raise _not_webdriver(repr(answer), command, url, device_id)
     if "status" not in answer or not isinstance(answer.get("value"), str):
@@ -145,21 +159,6 @@ def _not_webdriver(what: str, command: str, url: str, device_id: str) -> ServerA
         device_id=device_id,
         do="look at the server or the proxy in front of it",
     )
-
-
-@contextlib.contextmanager
-def _refusals(url: str, device_id: str) -> Iterator[None]:
-    """Turn the server's refusal of a new session into ours: a test never asked for it in so many words."""
-    from selenium.common.exceptions import WebDriverException
-
-    try:
-        yield
-    except WebDriverException as error:
-        raise DeviceProviderError(
-            f"{url} refused a session: {error.msg}",
-            device_id=device_id,
-            do="look at the device and its capabilities",
-        ) from error
 
 
 def _transport_error(
@@ -199,6 +198,7 @@ def _connection(config: Any, endpoint: Endpoint, device_id: str, guard: Callable
             }
 
         def execute(self, command: str, params: dict[str, Any]) -> Any:
+            __tracebackhide__ = True
             if guard is not None:
                 guard()
             url = endpoint.url
@@ -208,10 +208,10 @@ def _connection(config: Any, endpoint: Endpoint, device_id: str, guard: Callable
                 limit_s = config.timeout
                 raise _transport_error(
                     error, command=command, url=url, limit_s=limit_s, device_id=device_id
-                ) from error
-            except (TypeError, AttributeError) as error:
+                ) from None  # its frames hold the request's headers; the text names the cause
+            except (TypeError, AttributeError):
                 # JSON that is no object: the client stumbles over it.
-                raise _not_webdriver("JSON that is no object", command, url, device_id) from error
+                raise _not_webdriver("JSON that is no object", command, url, device_id) from None
             check_answer(answer, command=command, url=url, device_id=device_id)
             return answer
 

@@ -32,6 +32,11 @@ _ENDING = ".lease"
 _OF_RUN = "@"
 #: After so long the files of a run that was killed are removed by the next run, seconds.
 _STALE_S = 86_400.0
+#: A file is the token in so many digits, then JSON about the holder.
+_TOKEN_DIGITS = 20
+#: Ids of tests can be of any length; of each text so many characters are kept.
+_LONGEST_TEXT = 300
+_LONGEST_BYTES = 16_384
 
 
 class FileLockStore:
@@ -120,19 +125,21 @@ class FileLockStore:
         descriptor = self._open(device_id)
         try:
             self._fcntl.flock(descriptor, self._fcntl.LOCK_EX | self._fcntl.LOCK_NB)
-            token = int(_read(descriptor).get("token", 0)) + 1
+            token = _read_token(descriptor, self._path(device_id)) + 1
             lease = Lease(device_id=device_id, owner=owner, token=token, since_s=self._now())
             row = {
-                "token": token,
-                "owner": owner,
-                "purpose": purpose,
+                "owner": owner[:_LONGEST_TEXT],
+                "purpose": purpose[:_LONGEST_TEXT],
                 "pid": os.getpid(),
                 "since_s": lease.since_s,
             }
-            _write(descriptor, row)
+            _write(descriptor, token, row)
         except BlockingIOError:
             os.close(descriptor)
             return None
+        except StateError:
+            os.close(descriptor)
+            raise
         except OSError as error:
             os.close(descriptor)
             raise StateError(
@@ -158,6 +165,8 @@ class FileLockStore:
         with self._mutex:
             descriptor = self._held.pop(lease, None)
         if descriptor is not None and os.getpid() == self._pid:
+            # A child forked meanwhile has the descriptor too: closing ours alone would leave it locked.
+            self._fcntl.flock(descriptor, self._fcntl.LOCK_UN)
             os.close(descriptor)
 
     def holder(self, device_id: str) -> Holder | None:
@@ -237,16 +246,30 @@ class FileLockStore:
         )
 
 
+def _read_token(descriptor: int, path: Path) -> int:
+    """The last token given; 0 for a new file. Raises StateError for a file that is not ours."""
+    head = os.pread(descriptor, _TOKEN_DIGITS, 0)
+    if not head:
+        return 0
+    if len(head) != _TOKEN_DIGITS or not head.isdigit():
+        raise StateError(
+            f"{path} does not start with a fencing token but with {head!r}",
+            do="remove the file if no run uses the device: its tokens start anew",
+        )
+    return int(head)
+
+
 def _read(descriptor: int) -> dict[str, Any]:
-    # A torn or foreign text only costs what it said: the lock, not the text, is the lease.
+    # What it says of the holder is for people: the lock, not the text, is the lease.
     with contextlib.suppress(ValueError, OSError):
-        row = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
+        row = json.loads(os.pread(descriptor, _LONGEST_BYTES, _TOKEN_DIGITS))
         if isinstance(row, dict):
             return row
     return {}
 
 
-def _write(descriptor: int, row: dict[str, Any]) -> None:
-    text = json.dumps(row).encode()
+def _write(descriptor: int, token: int, row: dict[str, Any]) -> None:
+    # One write with the token first, in a fixed place: a killed writer cannot leave half of it.
+    text = f"{token:0{_TOKEN_DIGITS}d}{json.dumps(row)}".encode()
     os.pwrite(descriptor, text, 0)
     os.ftruncate(descriptor, len(text))

@@ -15,7 +15,7 @@ from pytest_autorl.virtual.device import Device
 from pytest_autorl.virtual.farm import Farm
 from pytest_autorl.virtual.faults import FAULTS, parse_fault
 from pytest_autorl.virtual.place import nearest
-from pytest_autorl.virtual.protocol import Answer, ProtocolError, read_body, success
+from pytest_autorl.virtual.protocol import Answer, ProtocolError, number, read_body, success
 from pytest_autorl.virtual.spec import parse_settings
 
 ADMIN_HEADER = "x-autorl-admin"
@@ -56,7 +56,7 @@ class AdminApi:
             case "POST", ["devices"]:
                 return farm.describe(farm.add_device(params))
             case "POST", ["start"]:
-                farm.start_clock(_number(params, "at"))
+                farm.start_clock(number(params, "at"))
                 return None
             case _, ["devices", device_id, *rest]:
                 return self._device(method, self._find(device_id), rest, params)
@@ -132,7 +132,7 @@ class AdminApi:
             if "locked" in params:
                 device.is_locked = params["locked"]
             if "network" in params:
-                device.connectivity.update(wifi=params["network"], data=params["network"])
+                device.is_network_up = params["network"]
         return self._farm.describe(device)
 
 
@@ -140,10 +140,3 @@ def refusal(reason: str) -> Answer:
     """A 403 in the usual envelope."""
     made = success({"error": "forbidden", "message": reason, "stacktrace": ""})
     return Answer(403, made.body, made.content_type)
-
-
-def _number(params: Mapping[str, Any], name: str) -> float:
-    value = params.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProtocolError("invalid argument", f"'{name}' must be a number, got {value!r}")
-    return float(value)

@@ -246,6 +246,10 @@ class _Loader:
             place.fail(
                 f"{raw!r} cannot be written", do=f"use {', '.join(f'{each}.name' for each in _WRITABLE)}"
             )
+        if parts[0] == "backend" and isinstance((self.data.get("backend") or {}).get(parts[1]), list):
+            place.fail(
+                f"{parts[1]!r} is a collection, it has no value to set", do="use add, change or remove"
+            )
         return parts
 
     def steps(self, place: Place, raw: object) -> Steps:
@@ -347,4 +351,9 @@ def load_model(app_id: str, data: Mapping[str, Any]) -> AppModel:
     Raises:
         AppModelError: naming screen, element, key and the nearest valid name.
     """
-    return _Loader(app_id, data).load()
+    try:
+        return _Loader(app_id, data).load()
+    except RecursionError:
+        raise AppModelError(
+            f"app {app_id!r}: steps or elements are nested too deep, or contain themselves"
+        ) from None

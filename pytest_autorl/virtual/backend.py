@@ -19,20 +19,18 @@ MAX_RECORDS = 2000
 class Backend:
     """Collections of records and single documents, seeded from the app model.
 
-    Take `lock` around any read that must agree with a later change. `version` grows with each change.
+    Take `lock` around any read that must agree with a later change.
     """
 
     def __init__(self, seed: Mapping[str, Any]) -> None:
         self._seed = seed
         self.lock = threading.RLock()
-        self.version = 0
         self.data: dict[str, Any] = copy.deepcopy(dict(seed))
 
     def reseed(self) -> None:
         """Back to what the model says."""
         with self.lock:
             self.data = copy.deepcopy(dict(self._seed))
-            self.version += 1
 
     def collection(self, name: str) -> list[Record]:
         """The records of a collection; an unknown name is an empty one."""
@@ -52,7 +50,6 @@ class Backend:
             if len(records) >= MAX_RECORDS:
                 records.pop(-1 if first else 0)
             records.insert(0 if first else len(records), stored)
-            self.version += 1
             return stored
 
     def change(
@@ -63,7 +60,6 @@ class Backend:
             found = [record for record in self.collection(name) if matches(record)]
             for record in found:
                 record.update(change(record))
-            self.version += 1
             return len(found)
 
     def remove(self, name: str, matches: Callable[[Record], bool]) -> int:
@@ -73,7 +69,6 @@ class Backend:
             kept = [record for record in records if not matches(record)]
             gone = len(records) - len(kept)
             records[:] = kept
-            self.version += 1
             return gone
 
     @staticmethod

@@ -1,12 +1,15 @@
-"""New-session capabilities: W3C merging as Appium does it, and which device they ask for. Pure functions."""
+"""New-session capabilities: W3C merging as Appium does it, what they ask for, what the driver adds. Pure functions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_autorl.virtual.protocol import ProtocolError
+from pytest_autorl.virtual.protocol import MAX_NUMBER, ProtocolError
+
+if TYPE_CHECKING:
+    from pytest_autorl.virtual.device import Device
 
 _STANDARD = {
     "browserName", "browserVersion", "platformName", "acceptInsecureCerts", "pageLoadStrategy", "proxy",
@@ -15,6 +18,12 @@ _STANDARD = {
 }  # fmt: skip
 _STANDARD_LOWER = {name.lower() for name in _STANDARD}
 _PREFIX = "appium:"
+
+#: Appium's default when the capability is absent, seconds.
+NEW_COMMAND_TIMEOUT_S = 60.0
+
+#: Android release -> API level.
+API_LEVELS = {"9": 28, "10": 29, "11": 30, "12": 31, "13": 33, "14": 34, "15": 35, "16": 36}
 
 #: (automation name, platform), lower case, that virtual devices answer to.
 DRIVERS = {("uiautomator2", "android"), ("xcuitest", "ios")}
@@ -128,6 +137,12 @@ def _combine(always: dict[str, Any], first: dict[str, Any]) -> tuple[dict[str, A
     return merged, "; ".join(f"'{name}' is required to be present" for name in missing[:1])
 
 
+def command_timeout_s(caps: Mapping[str, Any]) -> float:
+    """After how many idle seconds the session ends; 0: never."""
+    asked = caps.get("newCommandTimeout")
+    return NEW_COMMAND_TIMEOUT_S if asked is None else min(float(asked), MAX_NUMBER)
+
+
 def _check_types(caps: Mapping[str, Any]) -> None:
     for name, (kind, called) in _TYPES.items():
         value = caps.get(name)
@@ -137,3 +152,32 @@ def _check_types(caps: Mapping[str, Any]) -> None:
                 "session not created",
                 f"A new session could not be created. Details: '{name}' must be of type {called}",
             )
+
+
+def facts(device: Device) -> dict[str, Any]:
+    """What the driver adds to the capabilities of a session."""
+    spec, display = device.spec, device.display
+    found: dict[str, Any] = {
+        "platformName": "iOS" if spec.platform == "ios" else "Android",
+        "platformVersion": spec.os_version,
+        "deviceName": spec.id,
+        "deviceUDID": spec.id,
+        "udid": spec.id,
+        "deviceModel": spec.model,
+        "deviceManufacturer": "autorl",
+        "deviceScreenSize": f"{display.width}x{display.height}",
+        "deviceScreenDensity": spec.density,
+        "pixelRatio": display.scale,
+        "statBarHeight": display.top,
+        "viewportRect": {
+            "left": 0, "top": display.top, "width": display.width,
+            "height": display.height - display.top - display.bottom,
+        },
+    }  # fmt: skip
+    if spec.platform == "android":
+        found["deviceApiLevel"] = API_LEVELS.get(spec.os_version.split(".")[0], 34)
+    if device.model is not None:
+        found["bundleId" if spec.platform == "ios" else "appPackage"] = device.model.package
+        if spec.platform == "android":
+            found["appActivity"] = device.model.activity
+    return found

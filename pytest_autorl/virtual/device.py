@@ -16,6 +16,7 @@ from typing import Any
 from pytest_autorl.virtual import system_ui
 from pytest_autorl.virtual.app import AppModel
 from pytest_autorl.virtual.backend import Backend
+from pytest_autorl.virtual.device_log import DeviceLog, LogLine
 from pytest_autorl.virtual.display import Display, Picture
 from pytest_autorl.virtual.faults import Faults
 from pytest_autorl.virtual.node import Node
@@ -24,26 +25,7 @@ from pytest_autorl.virtual.spec import DeviceSpec
 
 #: `mobile: queryAppState` values.
 NOT_INSTALLED, NOT_RUNNING, BACKGROUND, FOREGROUND = 0, 1, 3, 4
-LOG_LINES = 2000
 EFFECTS = 5000
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of the device's log; `number` grows for ever, the ring forgets old lines."""
-
-    number: int
-    at_ms: int
-    level: str
-    pid: int
-    tag: str
-    message: str
-
-    def text(self) -> str:
-        """As `logcat -v threadtime` prints it (UTC)."""
-        moment = time.gmtime(self.at_ms / 1000)
-        stamp = time.strftime("%m-%d %H:%M:%S", moment)
-        return f"{stamp}.{self.at_ms % 1000:03d} {self.pid:5d} {self.pid:5d} {self.level} {self.tag}: {self.message}"
 
 
 @dataclass
@@ -75,7 +57,8 @@ class Device:
         clock_ms: Monotonic milliseconds.
 
     Attributes:
-        lock: Held while a command works on the device.
+        lock: Held while a command works on the device. Who takes the farm's lock too takes this one first.
+        is_network_up: Whether radios that are on reach anything; set from outside, a reset leaves it alone.
         required_token: Fencing token that session commands must carry; None: none needed.
         actor: (session id, token) on whose behalf the device is being changed, for `effects`.
     """
@@ -101,12 +84,10 @@ class Device:
             name: getattr(spec.settings, name)
             for name in ("battery", "battery_state", "temperature_c", "storage_total_mb", "storage_free_mb")
         }
-        self.connectivity = {
-            "wifi": spec.settings.online,
-            "data": spec.settings.online,
-            "airplaneMode": False,
-        }
-        self.location = {"latitude": 0.0, "longitude": 0.0, "altitude": 0.0}
+        self.is_network_up = spec.settings.online
+        self.connectivity: dict[str, bool] = {}
+        self.location: dict[str, float] = {}
+        self._place()
         self.apps: dict[str, Installed] = {}
         self.orientation = "PORTRAIT"
         self.is_locked = False
@@ -114,9 +95,9 @@ class Device:
         self.files: dict[str, bytes] = {}
         self.anr_package = ""
         self.notifications_open = False
-        self._log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self._log = DeviceLog()
         self._effects: deque[dict[str, Any]] = deque(maxlen=EFFECTS)
-        self._log_number = self._effect_number = 0
+        self._effect_number = 0
         self._next_pid = 2000
         if model is not None:
             self.install(model.package, model)
@@ -133,7 +114,12 @@ class Device:
     def is_online(self) -> bool:
         """Whether apps reach the network (not whether we reach the device)."""
         ways = self.connectivity
-        return bool(ways["wifi"] or ways["data"]) and not ways["airplaneMode"]
+        return self.is_network_up and (ways["wifi"] or ways["data"]) and not ways["airplaneMode"]
+
+    def _place(self) -> None:
+        """Radios on, nowhere in particular."""
+        self.connectivity = {"wifi": True, "data": True, "airplaneMode": False}
+        self.location = {"latitude": 0.0, "longitude": 0.0, "altitude": 0.0}
 
     def battery(self) -> dict[str, Any]:
         """Percent, state and degrees Celsius, faults included."""
@@ -164,13 +150,12 @@ class Device:
     # Log and effects
 
     def log(self, level: str, tag: str, message: str, *, pid: int = 1000) -> None:
-        """Write to the device's log; level is a letter as in logcat."""
-        self._log_number += 1
-        self._log.append(LogLine(self._log_number, round(time.time() * 1000), level, pid, tag, message))
+        """Write to the device's log; level is a letter as in logcat. Needs no lock."""
+        self._log.write(level, tag, message, pid=pid)
 
     def log_lines(self, after: int = 0) -> list[LogLine]:
         """Lines numbered above `after` that the ring still holds."""
-        return [line for line in self._log if line.number > after]
+        return self._log.lines(after)
 
     def effect(self, kind: str, /, **detail: Any) -> None:
         """Note that the device was changed, and under which token."""
@@ -297,12 +282,13 @@ class Device:
             self.effect("anr", package=front.package)
 
     def reset(self, *, backend: bool, wipe: bool = True) -> None:
-        """As new for the next test: portrait, no dialogs, the app freshly in front.
+        """As new for the next test: portrait, radios on, no dialogs, the app freshly in front.
 
         ``wipe`` clears what apps keep on the device, ``backend`` seeds the back-end anew.
         """
         self.is_locked, self.anr_package, self.clipboard = False, "", b""
         self.orientation, self.notifications_open = "PORTRAIT", False
+        self._place()
         if backend:
             self.backend.reseed()
         if wipe:
@@ -336,13 +322,15 @@ class Device:
 
     def picture(self) -> Picture:
         """The screen now, system dialogs included."""
-        run = self.front_run()
-        shown = run.picture() if run is not None and not self.is_locked else None
+        front = self.foreground()
+        run = front.run if front is not None and not self.is_locked else None
+        shown = run.picture() if run is not None else None
         return system_ui.picture(self, shown)
 
     def front_run(self) -> AppRun | None:
+        """The app that takes input: in front, and nothing of the system over it."""
         front = self.foreground()
-        return front.run if front is not None else None
+        return front.run if front is not None and not self.has_system_dialog else None
 
     def tap_at(self, x: int, y: int, *, long: bool = False) -> str:
         """Touch a point. Returns the key of the node that was hit, empty when there was none."""
@@ -356,11 +344,13 @@ class Device:
         """Drag from one point to another. True when something scrolled."""
         self.effect("swipe", start=list(start), end=list(end))
         run = self.front_run()
-        return run is not None and not self.has_system_dialog and run.swipe(start, end)
+        return run is not None and run.swipe(start, end)
 
     def back(self) -> None:
         """The back key."""
         self.effect("back")
+        if self.is_locked:
+            return
         if self.notifications_open:
             self.notifications_open = False
         elif self.anr_package:

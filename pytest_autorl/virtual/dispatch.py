@@ -11,6 +11,7 @@ from pytest_autorl.virtual import commands
 from pytest_autorl.virtual.admin_api import AdminApi
 from pytest_autorl.virtual.commands.apps import launch
 from pytest_autorl.virtual.commands.sessions import note
+from pytest_autorl.virtual.expressions import ExpressionError
 from pytest_autorl.virtual.farm import Farm, GarbageError
 from pytest_autorl.virtual.protocol import (
     Answer,
@@ -57,6 +58,8 @@ class Dispatcher:
             return failure(exc)
         except ConnectionDroppedError:
             raise
+        except ExpressionError as exc:
+            return failure(ProtocolError("unknown error", f"The model of the app in front is wrong: {exc}"))
         except Exception as exc:
             return failure(ProtocolError("unknown error", f"{type(exc).__name__}: {exc}"))
 
@@ -77,8 +80,8 @@ class Dispatcher:
         session.begin(time.monotonic())
         started_ms = round(time.time() * 1000)
         try:
-            self._farm.admit(session, _token(headers))
-            call = commands.Call(self._farm, session, args, params)
+            call = commands.Call(self._farm, session, args, params, _token(headers))
+            self._farm.admit(session)
             note(call, f"{method} /{'/'.join(parts)}")
             return success(commands.run(call, route.handler, route.required, waits=route.waits))
         finally:

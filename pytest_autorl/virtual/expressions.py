@@ -11,11 +11,14 @@ Money is whole cents everywhere: `cents("12.50") == 1250`, `money(1250) == "12.5
 from __future__ import annotations
 
 import ast
+import inspect
 import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pytest_autorl.virtual.regex import regex
 
 Scope = Mapping[str, Any]
 _Eval = Callable[[Scope], Any]
@@ -25,6 +28,9 @@ SCOPES = ("app", "backend", "device", "error", "field", "item", "local", "option
 
 _LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _MAX_LENGTH = 1000
+#: An app that adds a text to itself with each tap must not eat the memory.
+_MAX_TEXT = 100_000
+_MAX_NUMBER = 10**15
 
 
 class ExpressionError(ValueError):
@@ -82,18 +88,20 @@ def _where(records: object, key: str, wanted: object) -> list[Any]:
 def _total(records: object, key: str) -> int:
     if not isinstance(records, list):
         return 0
-    return sum(record.get(key) or 0 for record in records if isinstance(record, Mapping))
+    values = (record.get(key) for record in records if isinstance(record, Mapping))
+    return sum((value for value in values if isinstance(value, int)), 0)
 
 
-def _matches(text: object, pattern: str) -> bool:
-    return re.fullmatch(pattern, str(text or "")) is not None
+def _matches(text: object, pattern: object) -> bool:
+    # Not by `re`: the text is what a test typed, the pattern may backtrack.
+    return regex(str(pattern)).matches(str(text or ""))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cents": cents,
     "first": _first,
     "iban": iban,
-    "len": lambda value: len(value) if value is not None else 0,
+    "len": lambda value: len(value) if isinstance(value, str | list | Mapping) else 0,
     "lower": lambda text: str(text or "").lower(),
     "matches": _matches,
     "money": money,
@@ -130,20 +138,29 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 def _add(left: Any, right: Any) -> Any:
     if isinstance(left, str) or isinstance(right, str):
-        return f"{_text(left)}{_text(right)}"
-    return (left or 0) + (right or 0)
+        joined = f"{_text(left)}{_text(right)}"
+        if len(joined) > _MAX_TEXT:
+            raise ExpressionError(f"a text of {len(joined)} characters, the limit is {_MAX_TEXT}")
+        return joined
+    return _plus(left, right)
 
 
 def _numbers(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Arithmetic on numbers only: `'a' * 10**9` must not be a way to eat the memory."""
+    """Arithmetic on numbers only, and on such as stay small: the memory is not the app's to eat."""
 
     def calculate(left: Any, right: Any) -> Any:
         left, right = left or 0, right or 0
         if not isinstance(left, int | float) or not isinstance(right, int | float):
             raise ExpressionError(f"arithmetic needs numbers, got {left!r} and {right!r}")
-        return run(left, right)
+        result = run(left, right)
+        if not abs(result) <= _MAX_NUMBER:
+            raise ExpressionError(f"a number beyond {_MAX_NUMBER:g}")
+        return result
 
     return calculate
+
+
+_plus = _numbers(operator.add)
 
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -177,8 +194,8 @@ def _compile(node: ast.expr) -> _Eval:
             negated = _compile(operand)
             return lambda scope: not negated(scope)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            number = _compile(operand)
-            return lambda scope: -(number(scope) or 0)
+            minus, number = _numbers(operator.sub), _compile(operand)
+            return lambda scope: minus(0, number(scope))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             run, one, two = _BINARY[type(op)], _compile(left), _compile(right)
             return lambda scope: run(one(scope), two(scope))
@@ -227,6 +244,9 @@ def _call(name: str, args: list[_Eval]) -> _Eval:
     function = FUNCTIONS.get(name)
     if function is None:
         raise ExpressionError(f"unknown function {name!r}; known: {', '.join(FUNCTIONS)}")
+    wanted = len(inspect.signature(function).parameters)
+    if len(args) != wanted:
+        raise ExpressionError(f"{name}() takes {wanted} argument{'s' * (wanted != 1)}, got {len(args)}")
     return lambda scope: function(*[arg(scope) for arg in args])
 
 
@@ -238,7 +258,11 @@ class Expression:
     run: _Eval = field(repr=False, compare=False)
 
     def __call__(self, scope: Scope) -> Any:
-        return self.run(scope)
+        """The value. Raises ExpressionError, for what only values can show: text minus text, for one."""
+        try:
+            return self.run(scope)
+        except (TypeError, ValueError) as exc:
+            raise ExpressionError(f"cannot calculate `{self.source}`: {exc}") from exc
 
 
 def expression(source: object) -> Expression:

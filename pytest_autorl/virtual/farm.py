@@ -16,15 +16,13 @@ from pytest_autorl.errors import UsageError
 from pytest_autorl.virtual.app import AppModel
 from pytest_autorl.virtual.app_loader import load_model
 from pytest_autorl.virtual.backend import Backend
-from pytest_autorl.virtual.capabilities import check_driver, merge, version_fits
+from pytest_autorl.virtual.capabilities import check_driver, command_timeout_s, facts, merge, version_fits
 from pytest_autorl.virtual.device import Device
 from pytest_autorl.virtual.faults import Fault, FaultPlan
 from pytest_autorl.virtual.protocol import Answer, ConnectionDroppedError, ProtocolError, garbage
-from pytest_autorl.virtual.session import NEW_COMMAND_TIMEOUT_S, Session
+from pytest_autorl.virtual.session import Session
 from pytest_autorl.virtual.spec import available_at, parse_spec
 
-#: Android release -> API level.
-API_LEVELS = {"9": 28, "10": 29, "11": 30, "12": 31, "13": 33, "14": 34, "15": 35, "16": 36}
 _REMEMBERED_KEYS = 1000
 
 
@@ -136,25 +134,28 @@ class Farm:
             return session
 
     def end_session(self, session: Session) -> None:
-        """The client quits: the app under test ends unless `noReset` was asked for."""
-        with self._lock:
-            self._drop(session, "deleted")
+        """The client quits: the app under test ends unless `noReset` was asked for. The device is held."""
+        # The app first: once the session is gone the device may be another's, and so may the app in front.
         with session.device.lock:
             if session.app_package and not session.capabilities.get("noReset"):
                 session.device.terminate(session.app_package)
+            with self._lock:
+                self._drop(session, "deleted")
 
     def set_token(self, device: Device, token: int | None) -> None:
-        """Require a token of session commands from now on; None: none."""
-        with self._lock:
+        """Require a token of session commands from now on; None: none.
+
+        Waits for a command that is at work on the device: after this none of an older token is.
+        """
+        with device.lock, self._lock:
             device.required_token = token
 
-    def admit(self, session: Session, token: int | None) -> None:
-        """A command of a session arrives: faults and delays of its device, then the fence.
+    def admit(self, session: Session) -> None:
+        """A command of a session arrives: faults and delays of its device.
 
         Raises:
             ConnectionDroppedError: no answer is to be given.
             GarbageError: a proxy's page is to be given.
-            ProtocolError: the session is gone or the token is stale.
         """
         device = session.device
         acting = device.faults.command()
@@ -162,6 +163,10 @@ class Farm:
         delay_ms = device.spec.settings.command_ms + (acting["slow"].param("ms") if "slow" in acting else 0)
         self.pause(delay_ms / 1000)
         self._happen(device, acting)
+
+    def check(self, session: Session, token: int | None) -> None:
+        """The fence: raises ProtocolError when the session is gone or the token is not the required one."""
+        device = session.device
         with self._lock:
             self.session(session.id)
             required = device.required_token
@@ -202,12 +207,11 @@ class Farm:
             with device.lock:
                 device.actor = ("", token)
                 launch(device, caps)
-            timeout_s = caps.get("newCommandTimeout")
             session = Session(
                 device,
                 capabilities={**facts(device), **caps},
                 token=token,
-                new_command_timeout_s=NEW_COMMAND_TIMEOUT_S if timeout_s is None else float(timeout_s),
+                new_command_timeout_s=command_timeout_s(caps),
                 now_s=time.monotonic(),
             )
         except BaseException:
@@ -217,8 +221,10 @@ class Farm:
             raise
         with self._lock:
             required = device.required_token
-            if self.devices.get(device.id) is not device or (required is not None and token != required):
-                self._holders.pop(device.id, None)
+            if self.devices.get(device.id) is not device:
+                raise _refused(f"device {device.id} was taken off the shelf meanwhile")
+            if required is not None and token != required:
+                del self._holders[device.id]
                 raise _refused(f"device {device.id} was given to token {required} meanwhile")
             self._sessions[session.id] = session
             self._holders[device.id] = session
@@ -351,35 +357,6 @@ class _Pending:
     def __init__(self) -> None:
         self.ready = threading.Event()
         self.answer: Answer | None = None
-
-
-def facts(device: Device) -> dict[str, Any]:
-    """What the driver adds to the capabilities of a session."""
-    spec, display = device.spec, device.display
-    found: dict[str, Any] = {
-        "platformName": "iOS" if spec.platform == "ios" else "Android",
-        "platformVersion": spec.os_version,
-        "deviceName": spec.id,
-        "deviceUDID": spec.id,
-        "udid": spec.id,
-        "deviceModel": spec.model,
-        "deviceManufacturer": "autorl",
-        "deviceScreenSize": f"{display.width}x{display.height}",
-        "deviceScreenDensity": spec.density,
-        "pixelRatio": display.scale,
-        "statBarHeight": display.top,
-        "viewportRect": {
-            "left": 0, "top": display.top, "width": display.width,
-            "height": display.height - display.top - display.bottom,
-        },
-    }  # fmt: skip
-    if spec.platform == "android":
-        found["deviceApiLevel"] = API_LEVELS.get(spec.os_version.split(".")[0], 34)
-    if device.model is not None:
-        found["bundleId" if spec.platform == "ios" else "appPackage"] = device.model.package
-        if spec.platform == "android":
-            found["appActivity"] = device.model.activity
-    return found
 
 
 def _refused(reason: str) -> ProtocolError:

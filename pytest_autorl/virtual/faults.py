@@ -42,6 +42,15 @@ _DEFAULTS: dict[str, dict[str, float]] = {
 }
 
 
+#: Largest amount of anything: a thread can wait so many seconds.
+MAX_AMOUNT = 1e9
+
+
+def is_amount(value: object) -> bool:
+    """Whether this is a number of 0 or more with which a device can work; not NaN, not infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_AMOUNT
+
+
 class FaultError(UsageError):
     """A fault that does not exist or a parameter it does not have."""
 
@@ -56,15 +65,17 @@ class FaultPlan:
     params: Mapping[str, float] = field(default_factory=dict)
 
 
-def parse_fault(raw: Mapping[str, Any] | str) -> FaultPlan:
+def parse_fault(raw: object) -> FaultPlan:
     """Read `{"name": "slow", "ms": 200, "times": 3, "after_commands": 5}` or just a name.
 
     Raises:
-        FaultError: unknown name or parameter, or a value out of range.
+        FaultError: not a name or mapping, unknown name or parameter, or a value out of range.
     """
+    if not isinstance(raw, str | Mapping):
+        raise FaultError(f"a fault is a name or a mapping, got {raw!r}")
     given = {"name": raw} if isinstance(raw, str) else dict(raw)
     name = given.pop("name", None)
-    if name not in FAULTS:
+    if not isinstance(name, str) or name not in FAULTS:
         raise FaultError(f"unknown fault {name!r}{nearest(name, FAULTS)}", do=f"known: {', '.join(FAULTS)}")
     own = _DEFAULTS.get(name, {})
     known = ("times", "after_commands", *own)
@@ -74,8 +85,10 @@ def parse_fault(raw: Mapping[str, Any] | str) -> FaultPlan:
                 f"fault {name}: unknown parameter {key!r}{nearest(key, known)}",
                 do=f"known: {', '.join(known)}",
             )
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-            raise FaultError(f"fault {name}: {key} is a number of 0 or more, got {value!r}")
+        if not is_amount(value) and not (value is None and key not in own):
+            raise FaultError(
+                f"fault {name}: {key} is a number of 0 or more, up to {MAX_AMOUNT:g}, got {value!r}"
+            )
     times: Any = given.get("times", 1 if name in EVENTS else None)
     if times is not None and times < 1:
         raise FaultError(f"fault {name}: times is 1 or more, got {times!r}", do="leave it out for no end")

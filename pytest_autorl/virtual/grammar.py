@@ -1,4 +1,4 @@
-"""What the selector languages share: their one error, their limits, and guarded regular expressions.
+"""What the selector languages share: their one error, their limits, and regular expressions in their terms.
 
 Selectors arrive over HTTP, so each of them is bounded three ways: length of the text, depth of nesting
 (the parsers recurse), and number of elements looked at (`Budget`).
@@ -6,8 +6,7 @@ Selectors arrive over HTTP, so each of them is bounded three ways: length of the
 
 from __future__ import annotations
 
-import functools
-import re
+from pytest_autorl.virtual.regex import Regex, RegexError, regex
 
 #: Longest selector taken, characters; generated absolute XPaths of real apps stay below 3 000.
 MAX_LENGTH = 10_000
@@ -15,9 +14,6 @@ MAX_LENGTH = 10_000
 MAX_DEPTH = 40
 #: Elements one search may look at; a screen has some hundreds, so only runaway selectors get there.
 MAX_STEPS = 1_000_000
-#: Longest user regex, and longest text it is matched against, characters.
-MAX_PATTERN = 1_000
-MAX_SUBJECT = 4_000
 
 
 class InvalidSelector(ValueError):  # noqa: N818 - the protocol's name for it
@@ -58,30 +54,28 @@ def check_length(text: str, language: str) -> None:
         )
 
 
-@functools.lru_cache(maxsize=256)
-def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
-    """Compile a regex that a user wrote; raises InvalidSelector when it is no regex or too long.
+def pattern(text: str, flags: int = 0) -> Regex:
+    """Compile a regex that a user wrote; raises InvalidSelector when it is no regex or not supported.
 
-    The devices' own dialects (Java, ICU) are close to Python's `re` for what selectors use. `re` backtracks
-    and holds the interpreter while it does, so one bad pattern could stop every device of the server. The
-    caps on pattern and subject bound the polynomial cases such as ``.*.*x``. They do not bound exponential
-    ones such as ``(a+)+b``; these hang on real devices too, and the author of the pattern is who waits.
+    The devices' own dialects (Java, ICU) are close to Python's for what selectors use.
     """
-    if len(text) > MAX_PATTERN:
-        raise InvalidSelector(
-            f"the regular expression has {len(text)} characters, more than {MAX_PATTERN} are not taken"
-        )
     try:
-        return re.compile(text, flags)
-    except (re.error, RecursionError, OverflowError) as bad:
-        raise InvalidSelector(f"{shorten(text)} is not a regular expression: {bad}") from bad
+        return regex(text, flags)
+    except RegexError as bad:
+        raise InvalidSelector(str(bad)) from bad
 
 
-def matches(compiled: re.Pattern[str], subject: str) -> bool:
-    """Whether the whole subject matches; a subject longer than `MAX_SUBJECT` never does (see `pattern`)."""
-    return len(subject) <= MAX_SUBJECT and compiled.fullmatch(subject) is not None
+def matches(compiled: Regex, subject: str) -> bool:
+    """Whether the whole subject matches. Raises InvalidSelector when that is too much work."""
+    try:
+        return compiled.matches(subject)
+    except RegexError as bad:
+        raise InvalidSelector(str(bad)) from bad
 
 
-def searches(compiled: re.Pattern[str], subject: str) -> bool:
-    """Whether any part of the subject matches; capped as `matches` is."""
-    return len(subject) <= MAX_SUBJECT and compiled.search(subject) is not None
+def searches(compiled: Regex, subject: str) -> bool:
+    """Whether any part of the subject matches. Raises InvalidSelector when that is too much work."""
+    try:
+        return compiled.searches(subject)
+    except RegexError as bad:
+        raise InvalidSelector(str(bad)) from bad

@@ -7,7 +7,8 @@ error whether a real server or a virtual device sent it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ _UNKNOWN = (
     "The requested resource could not be found, or a request was received using an HTTP method that is not "
     "supported by the mapped resource."
 )
+
+#: Largest number that a parameter may be; what is beyond a screen, a day or a disk is a mistake.
+MAX_NUMBER = 1e12
 
 #: Error code -> (HTTP status, text when there is nothing more exact to say).
 ERRORS: dict[str, tuple[int, str]] = {
@@ -125,7 +129,7 @@ def read_body(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as exc:
         raise ProtocolError("invalid argument", f"Request body is not JSON: {exc}") from exc
     if isinstance(parsed, dict):
@@ -133,6 +137,31 @@ def read_body(body: bytes) -> dict[str, Any]:
     if isinstance(parsed, list):
         return {str(index): each for index, each in enumerate(parsed)}
     return {}
+
+
+def _finite(text: str) -> float:
+    """A number that can be answered as JSON again: `NaN`, `Infinity` and 1e999 cannot."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
+def _integer(text: str) -> int | float:
+    """As JavaScript reads it: beyond 2**53 a double. Python's long integers overflow in later arithmetic."""
+    return int(text) if len(text) < 16 else _finite(text)
+
+
+def number(params: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    """A parameter that must be a number, of a size that can be calculated with.
+
+    Raises:
+        ProtocolError: invalid argument.
+    """
+    value = params.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
+        raise ProtocolError("invalid argument", f"'{name}' must be a number, got {value!r}")
+    return value
 
 
 def require(params: dict[str, Any], required: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from pytest_autorl.virtual import app as m
 from pytest_autorl.virtual.backend import Backend
 from pytest_autorl.virtual.display import Container, Display, Picture, Target
+from pytest_autorl.virtual.expressions import ExpressionError
+from pytest_autorl.virtual.keys import press
 from pytest_autorl.virtual.layout import lay_out
 from pytest_autorl.virtual.node import Node
 from pytest_autorl.virtual.screens import Dialog, Entry, alert_dialog, permission_dialog
@@ -20,13 +22,10 @@ from pytest_autorl.virtual.steps import do, do_nested
 
 TOAST_MS = 2000
 MAX_STACK = 50
-MAX_FIELD = 10_000
+#: Screens that one tap may lead to, each opened by the one before (`on_enter`).
+MAX_REDIRECTS = 20
 #: A press this long or longer is a long press, ms (Android: ViewConfiguration.getLongPressTimeout).
 LONG_PRESS_MS = 500
-
-ENTER_KEYS = ("\n", "\ue006", "\ue007")
-ERASE_KEYS = ("\ue003", "\ue017")
-TAB_KEY = "\ue004"
 
 
 class Emit(Protocol):
@@ -75,7 +74,7 @@ class AppRun:
         self._stack: list[Entry] = []
         self._dialogs: list[Dialog] = []
         self._toast: tuple[str, float] = ("", 0.0)
-        self._serial = 0
+        self._serial = self._redirects = 0
         self.go(m.Go(model.start, "replace"), None)
 
     # What is to be seen
@@ -156,7 +155,7 @@ class AppRun:
         """Tap a node. Returns whether something was there to react (a disabled element does not)."""
         with self.backend.lock:
             target = lay_out(self).targets.get(key)
-            return target is not None and self._tap(target)
+            return target is not None and self.tap_target(target)
 
     def long_press(self, key: str) -> bool:
         """Press long; like a tap where the element has no answer of its own to it."""
@@ -166,39 +165,32 @@ class AppRun:
                 return False
             element = target.element
             if element is None or not element.on_long_press:
-                return self._tap(target)
+                return self.tap_target(target)
             return self._enabled(target) and do(self, element.on_long_press, target)
 
     def type_text(self, key: str, text: str) -> bool:
-        """Type at the end of a field; Enter, Backspace and Tab act. False when it is no field."""
+        """Type at the end of a field; Enter, Backspace and Tab act. False when it is no field, or disabled."""
         with self.backend.lock:
-            target = lay_out(self).targets.get(key)
-            if target is None or target.element is None or target.element.role not in m.INPUT_ROLES:
+            target = self._field(key)
+            if target is None:
                 return False
-            if not self._enabled(target):
-                return False
-            self._focus(target.element.name)
-            for letter in text:
-                self._key(letter)
+            self._focus(target.name)
+            press(self, text)
             return True
 
     def type_keys(self, text: str) -> bool:
-        """Type into the focused field. False when nothing has the focus."""
+        """Type into the focused field. False when nothing has the focus (any more)."""
         with self.backend.lock:
-            for letter in text:
-                if not self.focus:
-                    return False
-                self._key(letter)
-            return bool(self.focus or text)
+            return press(self, text)
 
     def clear(self, key: str) -> bool:
-        """Empty a field. False when it is no field."""
+        """Empty a field. False when it is no field, or disabled."""
         with self.backend.lock:
-            target = lay_out(self).targets.get(key)
-            if target is None or target.element is None or target.element.role not in m.INPUT_ROLES:
+            target = self._field(key)
+            if target is None:
                 return False
-            self._focus(target.element.name)
-            self.fields[target.element.name] = ""
+            self._focus(target.name)
+            self.fields[target.name] = ""
             return True
 
     def back(self) -> bool:
@@ -273,7 +265,15 @@ class AppRun:
     def _enabled(self, target: Target) -> bool:
         return target.element is None or bool(target.element.enabled_when(self.scope(item=target.item)))
 
-    def _tap(self, target: Target) -> bool:
+    def _field(self, key: str) -> m.Element | None:
+        """The enabled field of a node key."""
+        target = lay_out(self).targets.get(key)
+        if target is None or target.element is None or target.element.role not in m.INPUT_ROLES:
+            return None
+        return target.element if self._enabled(target) else None
+
+    def tap_target(self, target: Target) -> bool:
+        """Tap what is drawn there. Returns whether it reacted."""
         if target.entry is None:
             return self.answer(target.answer)
         if target.answer == "back":
@@ -296,29 +296,6 @@ class AppRun:
     def _focus(self, name: str) -> None:
         self.focus = name
         self.keyboard_shown = True
-
-    def _key(self, letter: str) -> None:
-        name = self.focus
-        if letter in ERASE_KEYS:
-            self.fields[name] = self.fields.get(name, "")[:-1]
-        elif letter in ENTER_KEYS or letter == TAB_KEY:
-            self._leave_field(name, press=letter != TAB_KEY)
-        elif not "\ue000" <= letter <= "\ue0ff":  # other WebDriver keys (arrows, modifiers) do nothing here
-            self.fields[name] = (self.fields.get(name, "") + letter)[:MAX_FIELD]
-            self.errors.pop(name, None)
-
-    def _leave_field(self, name: str, *, press: bool) -> None:
-        entry = self._stack[-1]
-        inputs = [each for each in entry.screen.walk() if each.role in m.INPUT_ROLES]
-        here = next((each for each in inputs if each.name == name), None)
-        if press and here is not None and here.enter:
-            button = next(each for each in entry.screen.walk() if each.name == here.enter)
-            self._tap(Target(entry, button))
-            return
-        names = [each.name for each in inputs]
-        after = names[names.index(name) + 1 :] if name in names else []
-        self.focus = after[0] if after else ""
-        self.keyboard_shown = bool(after)
 
     def _scroll(self, container: Container, pixels: int) -> bool:
         entry, name = container.entry, container.name
@@ -357,6 +334,8 @@ class AppRun:
         place = roots[path[0]]
         for part in path[1:-1]:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ExpressionError(f"cannot set {'.'.join(path)}: {part!r} holds {place!r}, not a mapping")
         place[path[-1]] = value
         if path[0] in ("backend", "local"):
             self.tell(path[0], op="set", path=".".join(path), value=value)
@@ -383,10 +362,22 @@ class AppRun:
             if element.role in m.INPUT_ROLES:
                 self.fields[element.name] = element.value(scope)
         self.tell("screen", name=screen.name)
-        do_nested(self, screen.on_enter, None)
+        self._redirects += 1
+        try:
+            if self._redirects > MAX_REDIRECTS:
+                raise ExpressionError(
+                    f"screen {screen.name!r}: `on_enter` leads from screen to screen without end"
+                )
+            do_nested(self, screen.on_enter, None)
+        finally:
+            self._redirects -= 1
 
     def _entry(self, screen: m.Screen) -> Entry:
         delay_ms = screen.delay_ms(self.scope()) or 0
+        if not isinstance(delay_ms, int | float):
+            raise ExpressionError(
+                f"screen {screen.name!r}: delay_ms is a number, `{screen.delay_ms.source}` gave {delay_ms!r}"
+            )
         return Entry(screen, self._next_serial(), self._clock_ms() + delay_ms if delay_ms > 0 else 0.0)
 
     def show(self, name: str) -> None:

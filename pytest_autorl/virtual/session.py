@@ -14,8 +14,6 @@ from pytest_autorl.virtual.display import Picture
 from pytest_autorl.virtual.node import Node
 from pytest_autorl.virtual.protocol import ProtocolError
 
-#: Appium's default when the capability is absent, seconds.
-NEW_COMMAND_TIMEOUT_S = 60.0
 MAX_ELEMENTS = 5000
 SERVER_LOG_LINES = 500
 #: Commands, and events of the client, that `driver.get_events()` remembers.
@@ -62,7 +60,6 @@ class Session:
         self.settings = dict(SETTINGS[device.spec.platform])
         self.log_read = 0
         self.server_log: deque[tuple[int, str]] = deque(maxlen=SERVER_LOG_LINES)
-        self.server_log_seen = 0
         self._commands: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self._events: deque[tuple[str, int]] = deque(maxlen=EVENTS)
         self._used_at_s = now_s

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from pytest_autorl.errors import UsageError
 from pytest_autorl.virtual.display import Display
-from pytest_autorl.virtual.faults import FaultPlan, parse_fault
+from pytest_autorl.virtual.faults import MAX_AMOUNT, FaultPlan, is_amount, parse_fault
 from pytest_autorl.virtual.node import Platform
 from pytest_autorl.virtual.place import nearest
 
@@ -181,17 +181,17 @@ def _setting(device_id: str, key: str, value: Any) -> Any:
             raise fail("a list of faults")
         try:
             return tuple(parse_fault(each) for each in value)
-        except (UsageError, TypeError, ValueError) as exc:
+        except UsageError as exc:
             raise DeviceSpecError(f"virtual setting faults: {exc}", device_id=device_id) from exc
-    if key == "battery_state" and value not in BATTERY_STATES:
+    if key == "battery_state" and (not isinstance(value, str) or value not in BATTERY_STATES):
         raise fail(f"one of {', '.join(BATTERY_STATES)}")
     default = getattr(VirtualSettings(), key)
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise fail("true or false")
     elif isinstance(default, int | float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise fail("a number of 0 or more")
+        if not is_amount(value):
+            raise fail(f"a number of 0 or more, up to {MAX_AMOUNT:g}")
         if key == "battery" and value > 100:
             raise fail("a percentage")
     elif isinstance(default, str):
@@ -210,14 +210,10 @@ def _windows(value: Any, error: DeviceSpecError) -> tuple[tuple[float, float | N
         if not isinstance(each, list) or len(each) != 2:
             raise error
         start, end = each
-        if not _is_number(start) or not (end is None or (_is_number(end) and end > start)):
+        if not is_amount(start) or not (end is None or (is_amount(end) and end > start)):
             raise error
         windows.append((float(start), None if end is None else float(end)))
     return tuple(windows)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _known(names: Any) -> str:

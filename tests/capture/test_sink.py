@@ -61,8 +61,14 @@ def test_rows_are_appended_one_a_line(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert [row["n"] for row in rows] == [1, 2]
 
-    sink.clear("trace.jsonl")
-    assert (tmp_path / "trace.jsonl").read_text() == ""
+    assert sink.count_lines("trace.jsonl") == 2
+
+    sink.write_rows("trace.jsonl", [{"n": 3}])
+    assert (tmp_path / "trace.jsonl").read_text() == '{"n": 3}\n'
+
+    sink.discard("trace.jsonl")
+    sink.discard("trace.jsonl")
+    assert sink.count_lines("trace.jsonl") == 0
 
 
 def test_artefacts_of_earlier_runs_are_removed_and_those_of_this_run_stay(tmp_path: Path) -> None:

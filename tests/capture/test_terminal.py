@@ -40,7 +40,7 @@ def test_the_header_counts_devices_by_kind_and_status_and_names_seed_and_state()
 def test_the_summary_tells_devices_waits_and_the_slowest() -> None:
     rows = [row("t::fast", 0, 1), row("t::slow", 1, 4), row("t::bad", 0, 2, "d2", blame="device")]
 
-    lines = summary_lines(rows, [0.0, 0.3, 1.2], farm_size=6, files=["reports/trace.jsonl"])
+    lines = summary_lines(rows, [0.0, 0.3, 1.2], gave_up=0, farm_size=6, files=["reports/trace.jsonl"])
 
     assert lines == [
         "2 of 6 devices used (tests in seconds): d1 2 in 4.0 s, d2 1 in 2.0 s",
@@ -52,7 +52,8 @@ def test_the_summary_tells_devices_waits_and_the_slowest() -> None:
 
 
 def test_a_run_without_device_tests_says_nothing() -> None:
-    assert summary_lines([], [], farm_size=6, files=[]) == []
+    assert summary_lines([], [], gave_up=0, farm_size=6, files=[]) == []
+    assert summary_lines([], [], gave_up=1, farm_size=6, files=[]) == ["1 test gave up waiting for a device"]
 
 
 def test_tests_that_cannot_run_for_one_reason_are_told_once() -> None:

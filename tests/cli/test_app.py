@@ -86,8 +86,8 @@ def test_an_unreadable_state_is_exit_code_1(autorl: Call, here: Path) -> None:
     (here / "device_farm.yml").write_text(
         "providers: {lab: {type: appium}}\ndevices: [{id: a, provider: lab}]\n"
     )
-    (here / "s.leases").mkdir()
-    (here / "s.leases" / "a.lease").mkdir()
+    (here / "s.db.leases").mkdir()
+    (here / "s.db.leases" / "a.lease").mkdir()
 
     said = autorl("farm", "list", "--state", "s.db")
 

@@ -62,7 +62,7 @@ def test_list_as_json_has_the_documented_keys(autorl: Call, farm: Path) -> None:
 
 
 def test_list_names_who_holds_a_device_and_since_when(autorl: Call, farm: Path, here: Path) -> None:
-    store = FileLockStore(here / "mine.leases", now=lambda: 1_700_000_000.0)
+    store = FileLockStore(here / "mine.db.leases", now=lambda: 1_700_000_000.0)
     store.acquire(
         ["pixel-8"], count=1, owner="Runner-host-gw1", purpose="tests/test_a.py::test_pay", wait_s=0
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_autorl.errors import UsageError
 from pytest_autorl.farm.device import Device
-from pytest_autorl.farm.providers.appium import AppiumProvider, server_url
+from pytest_autorl.farm.providers.appium import AppiumProvider
 from pytest_autorl.state.leases import Lease
 
 pytestmark = pytest.mark.unit
@@ -21,30 +20,12 @@ def provider(url: str, *, app: str = "", hub: tuple[str, str] = ("", "")) -> App
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("localhost:4723", "http://localhost:4723"),
-        ("http://127.0.0.1:4723/", "http://127.0.0.1:4723"),
-        ("https://hub.example/wd/hub", "https://hub.example/wd/hub"),
-        (" [::1]:4723 ", "http://[::1]:4723"),
-    ],
-)
-def test_an_address_may_come_with_or_without_a_scheme(text: str, url: str) -> None:
-    assert server_url(text) == url
+def test_user_info_in_an_address_becomes_a_header_and_is_never_shown() -> None:
+    endpoint = provider("https://me:canary@hub.example:443/wd").endpoint(DEVICE, LEASE)
 
-
-@pytest.mark.parametrize("text", ["", "ftp://host", "http://", "http://host:port", "http://host:99999999"])
-def test_what_is_no_address_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match="is no address of an Appium server"):
-        server_url(text)
-
-
-def test_user_info_in_an_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(UsageError, match="AUTORL_FARM_TOKEN") as caught:
-        server_url("http://user:canary@host:4723")
-
-    assert "canary" not in str(caught.value)
+    assert endpoint.url == "https://hub.example:443/wd"
+    assert endpoint.headers["Authorization"].startswith("Basic ")
+    assert "canary" not in repr(endpoint)
 
 
 def test_the_hubs_token_goes_to_the_hub_and_nowhere_else() -> None:
@@ -59,7 +40,7 @@ def test_the_hubs_token_goes_to_the_hub_and_nowhere_else() -> None:
 
 
 def test_capabilities_are_those_of_the_block_the_platform_and_the_build() -> None:
-    endpoint = provider("h:1", app="/builds/bank.apk").endpoint(DEVICE, LEASE)
+    endpoint = provider("http://h:1", app="/builds/bank.apk").endpoint(DEVICE, LEASE)
 
     assert endpoint.capabilities == {
         "platformName": "android",

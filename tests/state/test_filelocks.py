@@ -165,9 +165,60 @@ def test_many_processes_never_hold_one_device_together(directory: Path, tmp_path
 
 def test_a_torn_text_in_the_file_costs_nothing_but_the_text(directory: Path) -> None:
     store = FileLockStore(directory)
-    (directory / "d1.lease").write_bytes(b'{"token": 4')
+    (directory / "d1.lease").write_bytes(b"00000000000000000041" + b'{"owner": "ha')
 
-    assert acquire(store, "d1")[0].device_id == "d1"
+    (lease,) = acquire(store, "d1")
+
+    assert lease.token == 42
+
+
+def test_a_file_that_is_not_ours_is_refused_and_left_alone(directory: Path) -> None:
+    """Starting its tokens anew could let a stale command through."""
+    store = FileLockStore(directory)
+    (directory / "d1.lease").write_bytes(b"something else")
+
+    with pytest.raises(
+        StateError, match=r"d1\.lease does not start with a fencing token but with b'something else'"
+    ):
+        acquire(store, "d1")
+
+    assert (directory / "d1.lease").read_bytes() == b"something else"
+    (directory / "d1.lease").unlink()
+    assert acquire(store, "d1")
+
+
+def test_a_purpose_of_any_length_does_not_disturb_the_tokens(directory: Path) -> None:
+    tokens = []
+    for length in (1, 50_000, 3):
+        store = FileLockStore(directory)
+        (lease,) = store.acquire(["d1"], count=1, owner="me", purpose="ü" * length, wait_s=0)
+        tokens.append(lease.token)
+        holder = FileLockStore(directory).holder("d1")
+        assert holder is not None
+        assert "ü" in holder.purpose
+        store.close()
+
+    assert tokens == [1, 2, 3]
+
+
+def test_a_forked_child_does_not_keep_a_device_that_was_given_back(directory: Path) -> None:
+    """It inherits the descriptor; the lock belongs to the open file, not to the process."""
+    script = (
+        "import os, sys; from pathlib import Path; from pytest_autorl.state.filelocks import FileLockStore\n"
+        "s = FileLockStore(Path(sys.argv[1]))\n"
+        "(lease,) = s.acquire(['d1'], count=1, owner='parent', purpose='x', wait_s=0)\n"
+        "r, w = os.pipe()\n"
+        "if os.fork() == 0: os.close(w); os.read(r, 1); os._exit(0)\n"
+        "s.release(lease); other = FileLockStore(Path(sys.argv[1]))\n"
+        "print(other.acquire(['d1'], count=1, owner='o', purpose='x', wait_s=0)[0].token)\n"
+        "os.close(w); os.wait()\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(directory)], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout == "2\n", done.stderr
 
 
 def test_devices_of_a_run_do_not_meet_those_of_another_run(directory: Path) -> None:

@@ -119,3 +119,20 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: str | None) -
 
     with pytest.raises(UsageError, match=r"broken\.yml"):
         load_app(path)
+
+
+def test_a_collection_of_the_backend_cannot_be_set() -> None:
+    app = copy.deepcopy(SMALL)
+    element(app)["on_tap"] = [{"set": {"backend.things": "1"}}]
+    with pytest.raises(AppModelError, match="'things' is a collection") as caught:
+        load_model("small", app)
+    assert "use add, change or remove" in str(caught.value)
+
+
+def test_a_model_that_contains_itself_is_refused() -> None:
+    app = copy.deepcopy(SMALL)
+    group: dict[str, Any] = {"role": "group", "name": "outer"}
+    group["children"] = [group]
+    app["screens"]["home"]["elements"].append(group)
+    with pytest.raises(AppModelError, match="contain themselves"):
+        load_model("small", app)

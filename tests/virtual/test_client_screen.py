@@ -141,3 +141,36 @@ def test_the_session_tells_its_capabilities(driver: Any, device_id: str) -> None
 def test_javascript_needs_a_web_view(driver: Any) -> None:
     with pytest.raises(errors.UnknownMethodException):
         driver.execute_script("return 1")
+
+
+@pytest.mark.parametrize(
+    ("platform", "script", "args"),
+    [
+        ("android", "mobile: dragGesture", {"startX": 500, "startY": 1900, "endX": 500, "endY": 900}),
+        ("ios", "mobile: scroll", {"direction": "down"}),
+        (
+            "ios",
+            "mobile: dragFromToForDuration",
+            {"fromX": 200, "fromY": 700, "toX": 200, "toY": 300, "duration": 1},
+        ),
+    ],
+)
+def test_the_drivers_own_gestures_scroll_a_list(
+    make_device: Callable[..., str],
+    connect: Callable[..., Any],
+    sign_in: Callable[[Any], None],
+    platform: str,
+    script: str,
+    args: dict[str, Any],
+) -> None:
+    names = {"platformName": "iOS", "appium:automationName": "XCUITest"} if platform == "ios" else {}
+    driver = connect(make_device(platform=platform), **names)
+    sign_in(driver)
+    driver.find_element("accessibility id", "account_everyday").click()
+    first = driver.find_element("accessibility id", "transaction_t01")
+    before = first.location["y"]
+
+    driver.execute_script(script, args)
+
+    left = driver.find_elements("accessibility id", "transaction_t01")
+    assert not left or left[0].location["y"] < before

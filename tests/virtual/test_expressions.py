@@ -104,3 +104,42 @@ def test_a_template_fills_its_places_and_keeps_double_braces() -> None:
 def test_a_single_brace_is_refused(source: str) -> None:
     with pytest.raises(ExpressionError, match="brace"):
         template(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("trim()", r"trim\(\) takes 1 argument, got 0"),
+        ("first(backend.accounts, 'id')", r"first\(\) takes 3 arguments, got 2"),
+    ],
+)
+def test_a_function_with_too_few_arguments_is_refused_when_it_is_read(source: str, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=reason):
+        expression(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("state.text + state.text", "a text of 120000 characters, the limit is 100000"),
+        ("state.number * state.number", r"a number beyond 1e\+15"),
+        ("-state.text", "arithmetic needs numbers"),
+        (
+            "matches(state.text, '(')",
+            r"cannot calculate `matches\(state.text, '\('\)`: .* not a regular expression",
+        ),
+    ],
+)
+def test_what_only_values_can_show_is_an_error_of_the_expression(source: str, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=reason):
+        expression(source)({"state": {"text": "x" * 60_000, "number": 10**9}})
+
+
+def test_functions_take_values_of_any_kind() -> None:
+    scope = {"state": {"rows": [{"n": 2}, {"n": "x"}, {"n": None}, 5]}}
+    assert expression("total(state.rows, 'n')")(scope) == 2
+    assert expression("len(5) + len(state.rows)")(scope) == 4
+
+
+def test_a_typed_text_cannot_hang_the_app_that_checks_it() -> None:
+    assert expression("matches(value, '(a+)+b')")({"value": "a" * 10_000}) is False

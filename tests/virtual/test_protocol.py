@@ -242,7 +242,7 @@ def raw(server: DeviceServer, data: bytes) -> bytes:
             b"413",
         ),
         (b"POST /session HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", b"400"),
-        (b"POST /session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"POST /session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"411"),
         (b"BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n", b"501"),
     ],
 )

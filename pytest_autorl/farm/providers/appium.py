@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
-from pytest_autorl.errors import UsageError
+from pytest_autorl.address import origin, split_user_info
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.providers.base import Readings, ResetPolicy
 from pytest_autorl.farm.session import Endpoint
@@ -24,7 +23,7 @@ class AppiumProvider:
 
     Args:
         name: Of the provider block.
-        url: Of the server; a missing scheme means http.
+        url: Of the server, as `address.server_url` gives it; user info becomes a header and is never shown.
         capabilities: Asked for by every session through this provider.
         app: The build under test, path or URL; "" = whatever the capabilities say.
         reset_policy: See `ResetPolicy`.
@@ -47,7 +46,7 @@ class AppiumProvider:
         hub: tuple[str, str] = ("", ""),
     ) -> None:
         self.name = name
-        self.url = server_url(url)
+        self.url, self._basic = split_user_info(url)
         self.reset_policy: ResetPolicy = reset_policy
         self._capabilities = dict(capabilities)
         self._app = app
@@ -71,8 +70,8 @@ class AppiumProvider:
         wanted: dict[str, Any] = {"platformName": device.platform, **self._capabilities}
         if self._app:
             wanted["appium:app"] = self._app
-        headers = {}
-        if self._hub_token and self._hub_url and _origin(self._hub_url) == _origin(self.url):
+        headers = {"Authorization": self._basic} if self._basic else {}
+        if self._hub_token and self._hub_url and origin(self._hub_url) == origin(self.url):
             headers["Authorization"] = f"Bearer {self._hub_token}"
         return Endpoint(url=self.url, capabilities=wanted, headers=headers)
 
@@ -98,31 +97,3 @@ class AppiumProvider:
         if kind not in driver.log_types:
             return ""
         return "\n".join(str(entry.get("message", entry)) for entry in driver.get_log(kind)[-500:])
-
-
-def server_url(text: str) -> str:
-    """Normalise what a user writes as a server's address (``localhost:4723`` is fine).
-
-    Raises UsageError for anything that is no http(s) address, or that carries user info: reports show it.
-    """
-    url = text.strip()
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-        raise UsageError(
-            f"{text!r} is no address of an Appium server", do="write http://HOST:PORT or HOST:PORT"
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            f"the address of the Appium server {parts.hostname} carries a user name or password",
-            do="set AUTORL_FARM_URL and AUTORL_FARM_TOKEN instead",
-        )
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(server_url(url))
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

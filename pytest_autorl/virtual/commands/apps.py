@@ -87,8 +87,11 @@ def launch_app(call: Call) -> None:
 
 @script("mobile: startActivity", platforms=("android",))
 def start_activity(call: Call) -> None:
-    package = str(call.params.get("package") or call.text("intent").partition("/")[0])
-    call.device.terminate(package)
+    package = call.text("package") or call.text("intent").partition("/")[0]
+    if not package:
+        raise ProtocolError("invalid argument", 'The following required parameter is missing: ["intent"]')
+    if call.params.get("stop", True):  # as `am start -S`
+        call.device.terminate(package)
     if not call.device.activate(package):
         raise _missing(package, call.device)
 
@@ -107,13 +110,13 @@ def query_app_state(call: Call) -> int:
 def background_app(call: Call) -> None:
     """To the launcher, and back after `seconds` (negative or absent: stay there)."""
     seconds = call.number("seconds", -1)
-    with call.device.lock:
+    with call.holding():
         front = call.device.foreground()
         call.device.home()
     if seconds < 0:
         return
     call.farm.pause(min(seconds, 60))
-    with call.device.lock:
+    with call.holding():
         if front is not None:
             call.device.activate(front.package)
 

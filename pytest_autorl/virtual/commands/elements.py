@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from pytest_autorl.virtual.commands.registry import Call, route
+from pytest_autorl.virtual.keys import ENTER_KEYS
 from pytest_autorl.virtual.node import Node, attributes, tag
 from pytest_autorl.virtual.protocol import ProtocolError, element
-from pytest_autorl.virtual.runtime import ENTER_KEYS
 
 #: Pause between two looks while the implicit wait runs, seconds.
 POLL_S = 0.05
@@ -47,14 +47,16 @@ def _one(call: Call, parent: str | None) -> dict[str, str]:
 
 
 def _look(call: Call, parent: str | None) -> list[dict[str, str]]:
-    """Search until something is found or the implicit wait is over; the device is free in between."""
+    """Search until something is found or the implicit wait is over; the device is free in between.
+
+    Raises ProtocolError when the session ends meanwhile.
+    """
     from pytest_autorl.virtual.selectors import InvalidSelector
 
     using, value = call.text("using"), call.text("value")
     deadline = time.monotonic() + call.session.timeouts["implicit"] / 1000
     while True:
-        with call.device.lock:
-            call.device.actor = (call.session.id, call.session.token)
+        with call.holding():
             try:
                 nodes = _search(call, using, value, parent)
             except InvalidSelector as exc:
@@ -62,7 +64,6 @@ def _look(call: Call, parent: str | None) -> list[dict[str, str]]:
             if nodes or time.monotonic() >= deadline:
                 return [element(call.session.element_id(node)) for node in nodes]
         call.farm.pause(POLL_S)
-        call.farm.session(call.session.id)  # raises when the session was ended meanwhile
 
 
 def _search(call: Call, using: str, value: str, parent: str | None) -> list[Node]:
@@ -222,6 +223,6 @@ def selected(call: Call) -> bool:
 def element_screenshot(call: Call) -> Any:
     from pytest_autorl.virtual.commands.screen import take_screenshot
 
-    with call.device.lock:
+    with call.holding():
         bounds = call.node()[0].bounds
     return take_screenshot(call, bounds)

@@ -8,13 +8,14 @@ from typing import Any
 
 from pytest_autorl.virtual.commands.elements import center, reachable
 from pytest_autorl.virtual.commands.registry import Call, route, script
-from pytest_autorl.virtual.protocol import ELEMENT_KEY, ProtocolError
+from pytest_autorl.virtual.protocol import ELEMENT_KEY, ProtocolError, number
 from pytest_autorl.virtual.runtime import LONG_PRESS_MS
 
 #: A finger that moves less than this is a tap, dp (Android: ViewConfiguration.TOUCH_SLOP is 8).
 SLOP_DP = 12
 _VERTICAL = {"up": 1, "down": -1}
-_DIRECTIONS = ("up", "down", "left", "right")
+#: Where the finger goes to scroll in a direction.
+_OPPOSITE = {"up": "down", "down": "up", "left": "right", "right": "left"}
 
 
 @dataclass
@@ -61,7 +62,7 @@ def _pointer(call: Call, actions: list[Any]) -> None:
             case "pointerDown":
                 finger.down_at, finger.held_ms = (finger.x, finger.y), 0.0
             case "pause":
-                finger.held_ms += _number(action, "duration", 0)
+                finger.held_ms += number(action, "duration", 0)
             case "pointerUp":
                 _lift(call, finger)
             case "pointerCancel":
@@ -83,7 +84,7 @@ def _lift(call: Call, finger: _Finger) -> None:
 
 
 def _target(call: Call, finger: _Finger, action: Mapping[str, Any]) -> tuple[int, int]:
-    x, y = round(_number(action, "x")), round(_number(action, "y"))
+    x, y = round(number(action, "x")), round(number(action, "y"))
     origin = action.get("origin", "viewport")
     if origin == "pointer":
         x, y = finger.x + x, finger.y + y
@@ -99,13 +100,6 @@ def _target(call: Call, finger: _Finger, action: Mapping[str, Any]) -> tuple[int
             f"({x}, {y}) is outside the screen of {display.width}x{display.height}",
         )
     return x, y
-
-
-def _number(action: Mapping[str, Any], name: str, default: float | None = None) -> float:
-    value = action.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProtocolError("invalid argument", f"'{name}' of an action must be a number, got {value!r}")
-    return value
 
 
 def _keys(call: Call, actions: list[Any]) -> None:
@@ -127,7 +121,11 @@ def _spot(call: Call) -> tuple[int, int]:
         if "x" in params and "y" in params:
             return node.bounds[0] + round(call.number("x")), node.bounds[1] + round(call.number("y"))
         return center(node)
-    return round(call.number("x")), round(call.number("y"))
+    return _point(call, "x", "y")
+
+
+def _point(call: Call, x: str, y: str) -> tuple[int, int]:
+    return round(call.number(x)), round(call.number(y))
 
 
 @script("mobile: clickGesture", platforms=("android",))
@@ -159,9 +157,9 @@ def _area(call: Call) -> tuple[int, int, int, int]:
 
 def _stroke(call: Call, area: tuple[int, int, int, int], direction: str, percent: float) -> bool:
     """Swipe within an area; "up" is the way the finger goes. True when something scrolled."""
-    if direction not in _DIRECTIONS:
+    if direction not in _OPPOSITE:
         raise ProtocolError(
-            "invalid argument", f"'direction' must be one of {', '.join(_DIRECTIONS)}, got {direction!r}"
+            "invalid argument", f"'direction' must be one of {', '.join(_OPPOSITE)}, got {direction!r}"
         )
     if not 0 < percent <= 1:
         raise ProtocolError("invalid argument", f"'percent' must be in (0, 1], got {percent!r}")
@@ -182,10 +180,9 @@ def swipe_gesture(call: Call) -> None:
 @script("mobile: scrollGesture", required=("direction", "percent"), platforms=("android",))
 def scroll_gesture(call: Call) -> bool:
     """Scroll in a direction (down: to what is below). Returns whether there is more."""
-    opposite = {"up": "down", "down": "up", "left": "right", "right": "left"}
     asked = call.text("direction").lower()
     area = _area(call)
-    _stroke(call, area, opposite.get(asked, asked), call.number("percent"))
+    _stroke(call, area, _OPPOSITE.get(asked, asked), call.number("percent"))
     containers = [
         each for each in call.device.picture().containers.values()
         if each.bounds[0] <= (area[0] + area[2]) // 2 < each.bounds[2]
@@ -199,7 +196,33 @@ def scroll_gesture(call: Call) -> bool:
 
 @script("mobile: swipe", required=("direction",), platforms=("ios",))
 def swipe(call: Call) -> None:
+    _stroke(call, _ios_area(call), call.text("direction").lower(), 0.5)
+
+
+def _ios_area(call: Call) -> tuple[int, int, int, int]:
+    """An element, else the screen without its bars."""
+    if call.params.get("elementId"):
+        return _area(call)
     display = call.device.display
-    whole = (0, display.top, display.width, display.height - display.bottom)
-    area = _area(call) if call.params.get("elementId") else whole
-    _stroke(call, area, call.text("direction").lower(), 0.5)
+    return 0, display.top, display.width, display.height - display.bottom
+
+
+@script("mobile: scroll", required=("direction",), platforms=("ios",))
+def scroll(call: Call) -> None:
+    """Scroll in a direction (down: to what is below), by `distance` of the area."""
+    asked = call.text("direction").lower()
+    _stroke(call, _ios_area(call), _OPPOSITE.get(asked, asked), call.number("distance", 0.5))
+
+
+@script("mobile: dragFromToForDuration", required=("fromX", "fromY", "toX", "toY"), platforms=("ios",))
+def drag_from_to(call: Call) -> None:
+    call.device.swipe(_point(call, "fromX", "fromY"), _point(call, "toX", "toY"))
+
+
+@script("mobile: dragGesture", required=("endX", "endY"), platforms=("android",))
+def drag_gesture(call: Call) -> None:
+    element_id = call.params.get("elementId")
+    start = (
+        center(reachable(call, call.text("elementId"))) if element_id else _point(call, "startX", "startY")
+    )
+    call.device.swipe(start, _point(call, "endX", "endY"))

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime
+import re
 import zlib
 from typing import Any
 
+from pytest_autorl.virtual.capabilities import API_LEVELS
 from pytest_autorl.virtual.commands.registry import Call, script
-from pytest_autorl.virtual.farm import API_LEVELS
 from pytest_autorl.virtual.protocol import ProtocolError
 from pytest_autorl.virtual.spec import BATTERY_STATES
 
 KEY_HOME, KEY_BACK, KEY_POWER, KEY_TAB, KEY_ENTER, KEY_DELETE = 3, 4, 26, 61, 66, 67
 _MAX_FILES_BYTES = 16 * 1024 * 1024
+_MAX_PATH = 4096
 _MAX_CLIPBOARD = 1024 * 1024
-#: moment.js tokens -> strftime, longest first.
-_MOMENT = (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("Z", "%z"))
+#: moment.js tokens -> strftime; the clock of virtual devices is UTC.
+_MOMENT = {
+    "YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S", "A": "%p",
+    "ZZ": "+0000", "Z": "+00:00",
+}  # fmt: skip
+_MOMENT_TOKEN = re.compile(r"\[([^\]]*)\]|YYYY|YY|MM|DD|HH|hh|mm|ss|SSS|A|X|ZZ|Z")
 
 
 @script("mobile: batteryInfo")
@@ -57,10 +62,15 @@ def device_info(call: Call) -> dict[str, Any]:
 @script("mobile: getDeviceTime")
 def device_time(call: Call) -> str:
     now = datetime.datetime.now(datetime.timezone.utc)
-    form = call.text("format", "YYYY-MM-DDTHH:mm:ssZ")
-    for token, directive in _MOMENT:
-        form = form.replace(token, directive)
-    return now.strftime(form).replace("+0000", "+00:00")
+
+    def told(token: re.Match[str]) -> str:
+        if token[1] is not None:
+            return token[1]  # moment.js: text in brackets stands for itself
+        if token[0] == "SSS":
+            return f"{now.microsecond // 1000:03d}"
+        return str(int(now.timestamp())) if token[0] == "X" else now.strftime(_MOMENT[token[0]])
+
+    return _MOMENT_TOKEN.sub(told, call.text("format", "YYYY-MM-DDTHH:mm:ssZ"))
 
 
 @script("mobile: pressKey", required=("keycode",), platforms=("android",))
@@ -70,7 +80,7 @@ def press_key(call: Call) -> None:
     device.effect("press_key", keycode=code)
     if code == KEY_BACK:
         device.back()
-    elif code == KEY_HOME:
+    elif code == KEY_HOME and not device.is_locked:
         device.home()
     elif code == KEY_POWER:
         device.is_locked = not device.is_locked
@@ -104,11 +114,11 @@ def is_locked(call: Call) -> bool:
 def lock(call: Call) -> None:
     """Lock; with `seconds` above 0 unlock again after that time."""
     seconds = call.number("seconds", 0)
-    with call.device.lock:
+    with call.holding():
         call.device.is_locked = True
     if seconds > 0:
         call.farm.pause(min(seconds, 60))
-        with call.device.lock:
+        with call.holding():
             call.device.is_locked = False
 
 
@@ -154,15 +164,19 @@ def get_connectivity(call: Call) -> dict[str, bool]:
 
 @script("mobile: setConnectivity", platforms=("android",))
 def set_connectivity(call: Call) -> None:
-    for name in call.device.connectivity:
-        if name in call.params:
-            call.device.connectivity[name] = bool(call.params[name])
+    given = {name: call.params[name] for name in call.device.connectivity if name in call.params}
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise ProtocolError("invalid argument", f"'{name}' must be a boolean, got {value!r}")
+    call.device.connectivity.update(given)
     call.device.effect("connectivity", **call.device.connectivity)
 
 
 @script("mobile: pushFile", required=("remotePath", "payload"))
 def push_file(call: Call) -> None:
     path, data = call.text("remotePath"), _decode(call, "payload", _MAX_FILES_BYTES)
+    if len(path) > _MAX_PATH:
+        raise ProtocolError("invalid argument", f"'remotePath' has at most {_MAX_PATH} characters")
     files = call.device.files
     stored = sum(len(each) for name, each in files.items() if name != path)
     if call.device.storage_free_mb() <= 0 or stored + len(data) > _MAX_FILES_BYTES:
@@ -185,10 +199,18 @@ def performance_types(call: Call) -> list[str]:
     return ["batteryinfo"]
 
 
+@script("mobile: getPerformanceData", required=("packageName", "dataType"), platforms=("android",))
+def performance_data(call: Call) -> list[list[str]]:
+    kind = call.text("dataType")
+    if kind != "batteryinfo":
+        raise ProtocolError("unknown error", f"No performance data of type '{kind}'. Known: batteryinfo")
+    return [["power"], [f"{call.device.battery()['level']:g}"]]
+
+
 def _decode(call: Call, name: str, limit: int) -> bytes:
     try:
         data = base64.b64decode(call.text(name), validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:  # binascii.Error, or a character beyond ASCII
         raise ProtocolError("invalid argument", f"'{name}' is not base64") from exc
     if len(data) > limit:
         raise ProtocolError("invalid argument", f"'{name}' has {len(data)} bytes, the limit is {limit}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_autorl.virtual.protocol import ProtocolError, require
+from pytest_autorl.virtual.protocol import ProtocolError, number, require
 
 if TYPE_CHECKING:
     from pytest_autorl.virtual.device import Device
@@ -22,12 +23,14 @@ class Call:
     Attributes:
         args: Variable parts of the path (`element`, `name`, ...).
         params: JSON body, or the arguments of a script.
+        token: Fencing token that came with the command.
     """
 
     farm: Farm
     session: Session
     args: dict[str, str] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    token: int | None = None
 
     @property
     def device(self) -> Device:
@@ -47,10 +50,19 @@ class Call:
 
     def number(self, name: str, default: float | None = None) -> float:
         """A parameter that must be a number."""
-        value = self.params.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            raise ProtocolError("invalid argument", f"'{name}' must be a number, got {value!r}")
-        return value
+        return number(self.params, name, default)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """The device to oneself, for a moment: what is done in the block is done under this session's token.
+
+        The fence is asked again here: between a command's arrival and now the device may have been given to
+        another session. Raises ProtocolError (invalid session id) then.
+        """
+        with self.device.lock:
+            self.farm.check(self.session, self.token)
+            self.device.actor = (self.session.id, self.session.token)
+            yield
 
 
 Handler = Callable[[Call], Any]
@@ -62,7 +74,7 @@ class Route:
 
     Attributes:
         parts: Path parts after the session id; a part in braces is variable.
-        waits: The handler may take long and takes the device's lock itself, in between.
+        waits: The handler may take long and holds the device itself (`Call.holding`), in between.
     """
 
     method: str
@@ -136,10 +148,9 @@ def find_route(method: str, parts: Sequence[str]) -> tuple[Route, dict[str, str]
 
 
 def run(call: Call, handler: Handler, required: Sequence[str], *, waits: bool) -> Any:
-    """Check the parameters and do a command, under the device's lock unless it waits."""
+    """Check the parameters and do a command, holding the device unless it waits."""
     require(call.params, required)
     if waits:
         return handler(call)
-    with call.device.lock:
-        call.device.actor = (call.session.id, call.session.token)
+    with call.holding():
         return handler(call)

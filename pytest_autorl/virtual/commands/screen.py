@@ -36,7 +36,7 @@ def take_screenshot(call: Call, bounds: tuple[int, int, int, int] | None) -> str
     from pytest_autorl.virtual import render
 
     device = call.device
-    with device.lock:
+    with call.holding():
         root, display = device.picture().root, device.display
     # Drawn without the device's lock: the tree is a snapshot, and drawing is the slowest thing here.
     with _drawing:
@@ -57,7 +57,8 @@ def back(call: Call) -> None:
 def _alert(call: Call) -> None:
     device = call.device
     run = device.front_run()
-    if not device.anr_package and (device.has_system_dialog or run is None or run.dialog() is None):
+    is_covered = device.is_locked or device.notifications_open
+    if is_covered or (not device.anr_package and (run is None or run.dialog() is None)):
         raise ProtocolError("no such alert")
 
 

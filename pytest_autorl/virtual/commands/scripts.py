@@ -40,7 +40,7 @@ def execute(call: Call) -> Any:
             "Did not receive an appropriate execute method parameters object. It needs to be deserializable "
             "as a plain JS object",
         )
-    inner = Call(call.farm, call.session, call.args, params)
+    inner = Call(call.farm, call.session, call.args, params, call.token)
     return run(inner, found.handler, found.required, waits=found.waits)
 
 

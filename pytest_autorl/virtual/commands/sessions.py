@@ -10,6 +10,10 @@ from pytest_autorl.virtual.protocol import ProtocolError
 from pytest_autorl.virtual.session import SETTINGS
 
 _TIMEOUTS = ("implicit", "pageLoad", "script")
+#: WebDriver, section 9.2: the maximum safe integer.
+_MAX_TIMEOUT_MS = 2**53 - 1
+#: Longest name of a client's event; hundreds of them are kept.
+_MAX_EVENT = 1000
 
 #: Commands of the protocol that make no sense in a native app; Appium knows their names and answers 405.
 _OF_BROWSERS = (
@@ -28,9 +32,8 @@ def capabilities(call: Call) -> dict[str, Any]:
 
 @route("DELETE", "", waits=True)
 def quit_session(call: Call) -> None:
-    with call.device.lock:
-        call.device.actor = (call.session.id, call.session.token)
-    call.farm.end_session(call.session)
+    with call.holding():
+        call.farm.end_session(call.session)
 
 
 @route("GET", "appium/capabilities")
@@ -68,14 +71,17 @@ def set_timeouts(call: Call) -> None:
             "invalid argument", "W3C protocol expects any of script, pageLoad or implicit to be set"
         )
     for value in given.values():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_TIMEOUT_MS:
             raise ProtocolError("invalid argument", f"Invalid timeout value '{value}'")
     call.session.timeouts.update({name: int(value) for name, value in given.items()})
 
 
 @route("POST", "appium/log_event", required=("vendor", "event"))
 def log_event(call: Call) -> None:
-    call.session.note_event(f"{call.text('vendor')}:{call.text('event')}", round(time.time() * 1000))
+    name = f"{call.text('vendor')}:{call.text('event')}"
+    if len(name) > _MAX_EVENT:
+        raise ProtocolError("invalid argument", f"An event's name has at most {_MAX_EVENT} characters")
+    call.session.note_event(name, round(time.time() * 1000))
 
 
 @route("POST", "appium/events")
@@ -83,7 +89,7 @@ def get_events(call: Call) -> dict[str, Any]:
     """Commands so far and events by name, those named in `type` only when it is given."""
     events = call.session.events()
     wanted = call.params.get("type") or list(events)
-    if not isinstance(wanted, list):
+    if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
         raise ProtocolError("invalid argument", f"'type' must be a list of names, got {wanted!r}")
     return {name: events[name] for name in wanted if name in events}
 
