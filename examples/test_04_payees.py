@@ -41,7 +41,6 @@ def test_nothing_can_be_saved_without_a_name(payees: PayeesPage) -> None:
 def test_back_discards_the_form(payees: PayeesPage) -> None:
     form = payees.add()
     form.fill("payee_name", "Ana Baker")
-    form.driver.hide_keyboard()
     form.tap("back_button")
     assert payees.names == ["City Electric", "Robin Landlord"]
 

@@ -47,6 +47,11 @@ class Installed:
         if self.model is not None:
             self.local.update(copy.deepcopy(dict(self.model.local)))
 
+    def grant_all(self) -> None:
+        """Give the app every permission it may ask for, as `autoGrantPermissions` does."""
+        if self.model is not None:
+            self.permissions.update(dict.fromkeys(self.model.permissions, True))
+
 
 class Device:
     """The state of one virtual device.
@@ -281,10 +286,11 @@ class Device:
             self.log("E", "ActivityManager", f"ANR in {front.package}", pid=front.pid)
             self.effect("anr", package=front.package)
 
-    def reset(self, *, backend: bool, wipe: bool = True) -> None:
+    def reset(self, *, backend: bool, wipe: bool = True, grant: bool = False) -> None:
         """As new for the next test: portrait, radios on, no dialogs, the app freshly in front.
 
-        ``wipe`` clears what apps keep on the device, ``backend`` seeds the back-end anew.
+        ``wipe`` clears what apps keep on the device, ``backend`` seeds the back-end anew, ``grant`` gives the app
+        its permissions again.
         """
         self.is_locked, self.anr_package, self.clipboard = False, "", b""
         self.orientation, self.notifications_open = "PORTRAIT", False
@@ -297,7 +303,9 @@ class Device:
             _ = self.clear_app(package) if wipe else self.terminate(package)
         self.home()
         if self.model is not None:
-            self.install(self.model.package, self.model)
+            installed = self.install(self.model.package, self.model)
+            if grant:
+                installed.grant_all()
             self.activate(self.model.package)
         self.effect("reset", backend=backend, wipe=wipe)
 

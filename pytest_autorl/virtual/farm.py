@@ -90,8 +90,12 @@ class Farm:
 
     def is_reachable(self, device: Device) -> bool:
         """Whether the device is connected: inside its windows, no offline fault."""
+        return self._is_there(device) and not device.faults.peek("offline")
+
+    def _is_there(self, device: Device) -> bool:
+        """Whether the device is inside its `available` windows."""
         seconds = None if self._zero is None else time.time() - self._zero
-        return available_at(device.spec.settings.available, seconds) and not device.faults.peek("offline")
+        return available_at(device.spec.settings.available, seconds)
 
     def session_of(self, device: Device) -> Session | None:
         """The live session on a device."""
@@ -327,7 +331,8 @@ class Farm:
             self._sessions.pop(session.id, None)
 
     def _transport(self, device: Device, acting: Mapping[str, Fault]) -> None:
-        if "offline" in acting or not self.is_reachable(device):
+        # Not `is_reachable`: this command may just have armed a fault that is meant for the next one.
+        if "offline" in acting or not self._is_there(device):
             raise ConnectionDroppedError
         if "garbage" in acting:
             raise GarbageError

@@ -202,11 +202,15 @@ class AppRun:
             if self._dialogs:
                 self.answer(self._dialogs[-1].button(False).name)
                 return True
-            top = self._stack[-1]
-            if top.screen.on_back:
-                do(self, top.screen.on_back, None)
-                return True
-            return self.pop()
+            return self._leave()
+
+    def _leave(self) -> bool:
+        """Go back a screen. False: there is none behind."""
+        top = self._stack[-1]
+        if top.screen.on_back:
+            do(self, top.screen.on_back, None)
+            return True
+        return self.pop()
 
     def answer(self, button: str) -> bool:
         """Press a button of the open dialog. False when there is none of that name."""
@@ -277,7 +281,8 @@ class AppRun:
         if target.entry is None:
             return self.answer(target.answer)
         if target.answer == "back":
-            return self.back()
+            self.keyboard_shown = False
+            return self._leave()
         element, row = target.element, target.row
         if row is not None:
             self.keyboard_shown = False

@@ -228,3 +228,14 @@ def test_settings_of_a_device_put_faults_and_delays_in_place(
     _ = driver.orientation
     with pytest.raises(errors.InvalidSessionIdException):
         _ = driver.orientation
+
+
+def test_an_offline_device_that_is_to_fail_once_later_fails_at_that_command(
+    driver: Any, device_id: str, admin: AdminClient
+) -> None:
+    admin.fault(device_id, "offline", after_commands=1, times=1)
+
+    assert driver.page_source
+    with pytest.raises(HTTPError):
+        _ = driver.page_source
+    assert driver.page_source

@@ -174,3 +174,15 @@ def test_the_drivers_own_gestures_scroll_a_list(
 
     left = driver.find_elements("accessibility id", "transaction_t01")
     assert not left or left[0].location["y"] < before
+
+
+def test_the_back_button_of_the_toolbar_leaves_the_screen_also_with_the_keyboard_up(signed_in: Any) -> None:
+    """Only the device's own back key hides the keyboard first."""
+    signed_in.find_element("accessibility id", "transfer_button").click()
+    signed_in.find_element("accessibility id", "amount").send_keys("3")
+    assert signed_in.is_keyboard_shown()
+
+    signed_in.find_element("accessibility id", "back_button").click()
+
+    assert signed_in.find_element("accessibility id", "transfer_button").is_displayed()
+    assert not signed_in.is_keyboard_shown()

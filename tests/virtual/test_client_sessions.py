@@ -182,3 +182,17 @@ def test_an_app_that_is_not_there_is_refused_and_the_device_stays_free(
 def test_an_app_is_not_started_when_that_is_asked_for(connect: Connect, device_id: str) -> None:
     driver = connect(device_id, **{"appium:autoLaunch": False})
     assert driver.query_app_state("com.autorl.bank") == 1
+
+
+def test_granted_permissions_outlive_a_reset(
+    connect: Callable[..., Any], device_id: str, sign_in: Callable[..., None]
+) -> None:
+    """They were asked for by the session's capabilities, not by what the app keeps."""
+    driver = connect(device_id, **{"appium:autoGrantPermissions": True})
+
+    driver.execute_script("autorl: reset", {"policy": "app", "backend": True})
+
+    sign_in(driver)
+    driver.find_element("accessibility id", "settings_button").click()
+    driver.find_element("accessibility id", "notifications_switch").click()
+    assert driver.find_element("accessibility id", "notifications_switch").get_attribute("checked") == "true"

@@ -34,8 +34,8 @@ def launch(farm: Farm, device: Device, caps: dict[str, Any]) -> None:
     if not caps.get("noReset"):
         device.clear_app(package)
     installed = device.apps[package]
-    if caps.get("autoGrantPermissions") and installed.model is not None:
-        installed.permissions.update(dict.fromkeys(installed.model.permissions, True))
+    if caps.get("autoGrantPermissions"):
+        installed.grant_all()
     if caps.get("autoLaunch", True):
         device.activate(package)
 

@@ -68,6 +68,7 @@ def reset(call: Call) -> None:
             "invalid argument",
             f"policy is app or session and backend a boolean, got {policy!r} and {backend!r}",
         )
-    call.device.reset(backend=backend, wipe=policy == "app")
+    grant = bool(call.session.capabilities.get("autoGrantPermissions"))
+    call.device.reset(backend=backend, wipe=policy == "app", grant=grant)
     call.session.forget_elements()
     call.session.timeouts["implicit"] = 0
