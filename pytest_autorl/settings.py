@@ -97,6 +97,7 @@ class Option:
             the environment variable ``AUTORL_NAME``.
         parse: Text to value; raises ValueError with what was expected.
         built: False: the name is reserved and its use is an error.
+        already: With a reserved name, the one value that may be given: what happens without the feature.
         surface: Where it can be given: "all", "ini" (ini and environment) or "env" (environment only).
         fallback_env: Unprefixed variable, read after the prefixed one.
         is_secret: The value may hold a secret: errors do not repeat it.
@@ -110,6 +111,7 @@ class Option:
     choices: tuple[str, ...] = ()
     flag: bool = False
     built: bool = True
+    already: Any = None
     surface: Literal["all", "ini", "env"] = "all"
     fallback_env: str = ""
     farm_key: str = ""
@@ -182,6 +184,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         parse=_count,
         built=False,
+        already=0,
         help="attempts after the first for unmarked tests; an explicit 0 disables every rerun",
     ),
     Option(
@@ -191,7 +194,13 @@ OPTIONS: tuple[Option, ...] = (
         built=False,
         help="percent of the tests that retries may add to a run",
     ),
-    Option(name="recovery", choices=("on", "off"), built=False, help="recovery actions between attempts"),
+    Option(
+        name="recovery",
+        choices=("on", "off"),
+        built=False,
+        already="off",
+        help="recovery actions between attempts",
+    ),
     Option(name="resume", flag=True, parse=_switch, built=False, help="go on with the last unfinished run"),
     Option(name="resume_run", metavar="ID", built=False, help="go on with this run"),
     Option(
@@ -201,6 +210,7 @@ OPTIONS: tuple[Option, ...] = (
         name="redact",
         choices=("on", "strict", "off"),
         built=False,
+        already="off",
         help="redaction of everything that a run writes or prints",
     ),
     Option(name="run_id", parse=_run_id, metavar="ID", help="name of this run (default: made from the time)"),
@@ -462,8 +472,8 @@ def resolve(
             continue
         source, spelling, raw = found
         value = raw if source == "farm file" else _parsed(option, spelling, raw)
-        default = Settings.__dataclass_fields__[option.name].default
-        if not option.built and source != "farm file" and value != default:
+        is_idle = value is False or (option.already is not None and value == option.already)
+        if not option.built and source != "farm file" and not is_idle:
             raise FeatureNotBuiltError(
                 f"{spelling} is reserved: its feature ({option.help}) is not part of this version",
                 do=f"leave {spelling} out",

@@ -79,15 +79,18 @@ def test_a_reserved_option_says_so_when_used(option: object) -> None:
     from pytest_autorl.settings import Option
 
     assert isinstance(option, Option)
-    raw = option.choices[-1] if option.choices else True if option.flag else "17"
+    # Also the default, where it claims what does not happen: whoever asks for redaction must not believe in it.
+    raw = option.choices[0] if option.choices else True if option.flag else "17"
     source = "cli" if option.surface == "all" else "ini"
 
     with pytest.raises(FeatureNotBuiltError, match="is not part of this version"):
         resolve(**{source: {option.name: raw}})  # type: ignore[arg-type]
 
 
-def test_an_explicit_zero_retries_is_what_happens_anyway() -> None:
-    assert resolve(cli={"retries": "0"}).retries == 0
+def test_what_happens_anyway_may_be_asked_for() -> None:
+    settings = resolve(cli={"retries": "0", "redact": "off"}, ini={"recovery": "off", "gate": False})
+
+    assert (settings.retries, settings.redact, settings.recovery, settings.gate) == (0, "off", "off", False)
 
 
 def test_secrets_do_not_stand_in_the_repr() -> None:
