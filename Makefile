@@ -10,6 +10,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# Parts in which no line of ours may go untested.
+CRITICAL := pytest_autorl/state/*
 
 DEMO_OPTIONS ?= -n 4 --autorl-farm device_farm.yml \
 	--junitxml=reports/junit.xml --alluredir=reports/allure-results --clean-alluredir
@@ -47,6 +49,8 @@ test: $(VENV)/.ready-test real-parts ## Run the whole suite with coverage, again
 	$(BIN)/python -m coverage run -m pytest -p no:cov $(TEST_OPTIONS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+	@echo "critical paths:"
+	@$(BIN)/python -m coverage report --fail-under=100 --include='$(CRITICAL)'
 
 .PHONY: real-parts
 real-parts: $(VENV)/.ready-test ## Fetch the real servers that tests/real/ runs against into .tools/

@@ -40,8 +40,9 @@ START_MS, NO_OP_US, DEVICE_MS = 20.0, 30.0, 3.0
 
 
 def environment() -> dict[str, str]:
-    """No other plugin takes part, and nothing of ours is set from outside."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AUTORL_", "PYTEST_"))}
+    """No other plugin takes part, nothing is set from outside, and bytecode is kept, as on a user's machine."""
+    ours = ("AUTORL_", "PYTEST_", "PYTHON")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**env, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 

@@ -88,7 +88,7 @@ def _log_format(raw: str) -> str:
     return word
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Option:
     """One setting: how it is spelled, read, and whether its feature is part of this version.
 

@@ -84,6 +84,17 @@ def test_a_lease_given_back_is_lost_and_can_be_given_back_again(directory: Path)
         store.check(lease)
 
 
+def test_what_was_never_ours_is_lost_too(directory: Path) -> None:
+    store = FileLockStore(directory)
+
+    with pytest.raises(LeaseLostError, match=r"\[d1\] the lease of somebody \(token 9\)"):
+        store.check(Lease(device_id="d1", owner="somebody", token=9, since_s=0.0))
+
+
+def test_nobody_holds_a_device_that_was_never_asked_for(directory: Path) -> None:
+    assert FileLockStore(directory).holder("d1") is None
+
+
 def test_a_waiter_gets_the_device_when_it_is_given_back(directory: Path) -> None:
     first, second = FileLockStore(directory), FileLockStore(directory)
     (lease,) = acquire(first, "d1")
@@ -277,3 +288,52 @@ def test_back_off_is_random_and_bounded(directory: Path) -> None:
 
     assert sum(pauses) == pytest.approx(3.0)
     assert max(pauses) <= 0.1
+
+
+def test_without_posix_locks_a_store_is_refused_with_the_way_out(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+
+    with pytest.raises(StateError, match=r"(?s)need POSIX file locks.*WSL2"):
+        FileLockStore(directory)
+
+
+def test_a_file_that_cannot_be_written_is_the_states_error_and_held_by_nobody(directory: Path) -> None:
+    """The null device takes a lock and cannot be cut to a length."""
+    store = FileLockStore(directory)
+    (directory / "d1.lease").symlink_to("/dev/null")
+
+    with pytest.raises(StateError, match=r"(?s)\[d1\] cannot lock .*d1\.lease: .*--autorl-state"):
+        acquire(store, "d1")
+
+    (directory / "d1.lease").unlink()
+    assert acquire(store, "d1")
+
+
+def test_a_file_that_cannot_be_opened_is_the_states_error(directory: Path) -> None:
+    store = FileLockStore(directory)
+    (directory / "d1.lease").mkdir()
+
+    with pytest.raises(StateError, match=r"\[d1\] cannot open .*d1\.lease"):
+        acquire(store, "d1")
+
+
+def test_a_lease_file_in_use_outlives_the_end_of_its_run(directory: Path) -> None:
+    mine = FileLockStore(directory, run_id="mine", is_of_run=lambda device_id: True)
+    acquire(mine, "v1")
+
+    FileLockStore(directory, run_id="mine", is_of_run=lambda device_id: True).forget_run()
+
+    assert (directory / "mine@v1.lease").exists()
+
+
+def test_a_holders_torn_text_is_told_as_unknown(directory: Path) -> None:
+    store = FileLockStore(directory)
+    acquire(store, "d1")
+    (directory / "d1.lease").write_bytes(b"00000000000000000001[1]")
+
+    holder = FileLockStore(directory).holder("d1")
+
+    assert holder is not None
+    assert holder.owner == "unknown"
