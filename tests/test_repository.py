@@ -18,7 +18,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 #: Hosts of package indexes and homes of machines belong into a machine's settings, not into a repository.
 PRIVATE = re.compile(
-    r"registry\.[a-z0-9-]+\.[a-z]{2,}|files\.pythonhosted\.org|pypi\.org/simple|--(?:extra-)?index-url"
+    r"registry\.[a-z0-9-]+\.[a-z]{2,}|files\.pythonhosted\.org|pypi\.org|npmjs\.(?:com|org)|--(?:extra-)?index-url"
     r"|/root/\.|/home/[a-z_][\w-]*/|/Users/[A-Za-z]"
 )
 
