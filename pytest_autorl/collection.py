@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -25,7 +26,7 @@ class Collection:
         self._inert: list[str] = []
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Last, so that markers other plugins add at collection count."""
         if self._run.config is not None:
             self._inert = inert_markers(items)
@@ -34,13 +35,8 @@ class Collection:
             return
         self._on_needs()
         self._problems = unmet(needing, self._run)
-
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """A test that cannot run ends here, as an ERROR with the reason; one that is skipped is skipped before."""
-        __tracebackhide__ = True
-        need = item.stash.get(need_key, None)
-        if need is not None and need.problem is not None:
-            raise need.problem
+        if self._problems:
+            config.pluginmanager.register(_Refusals(), "autorl-refusals")
 
     def pytest_report_collectionfinish(self) -> Sequence[str]:
         """The tests that cannot run, before the first one does."""
@@ -51,21 +47,30 @@ class Collection:
         return [*self._inert, *unmet_lines(self._problems)]
 
 
+class _Refusals:
+    """Registered where some tests cannot run: the others pay nothing for it."""
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Such a test ends here, as an ERROR with the reason; one that is skipped is skipped before."""
+        __tracebackhide__ = True
+        need = item.stash.get(need_key, None)
+        if need is not None and need.problem is not None:
+            raise need.problem
+
+
 #: Markers whose feature is not part of this version.
-_RESERVED = ("retry", "recovery", "scenario", "quarantine")
+_RESERVED = frozenset({"retry", "recovery", "scenario", "quarantine"})
 
 
 def inert_markers(items: Sequence[pytest.Item]) -> list[str]:
     """A line about markers that have no effect yet: nobody shall count on them."""
-    counts = {
-        name: sum(1 for item in items if item.get_closest_marker(name) is not None) for name in _RESERVED
-    }
-    used = [f"{name} ({count})" for name, count in counts.items() if count]
-    return (
-        [f"autorl: markers without effect in this version, with their tests: {', '.join(used)}"]
-        if used
-        else []
+    counts = Counter(
+        name for item in items for name in {mark.name for mark in item.iter_markers()} & _RESERVED
     )
+    if not counts:
+        return []
+    used = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    return [f"autorl: markers without effect in this version, with their tests: {used}"]
 
 
 def unmet(items: Sequence[pytest.Item], run: Run) -> list[tuple[str, str]]:

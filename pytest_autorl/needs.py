@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Name of the fixture that leases for a test that has the marker and asks for no device fixture.
 DEFAULT_ROOT = "autorl_device"
+#: The same where the marker counts more than one.
+MANY_ROOT = "devices"
 
 #: Attribute of a root fixture's function.
 _ROOT = "__autorl_root__"
@@ -77,7 +79,9 @@ def need_of(item: pytest.Item) -> Need | None:
     roots = roots_of(item)
     if marker is None and not roots:
         return None
-    name, root = next(iter(roots.items()), (DEFAULT_ROOT, Root(scope="function", need={})))
+    is_many = marker is not None and not roots and marker.kwargs.get("count", 1) != 1
+    default = (MANY_ROOT if is_many else DEFAULT_ROOT, Root(scope="function", need={}, is_many=is_many))
+    name, root = next(iter(roots.items()), default)
     try:
         if len(roots) > 1:
             raise LeaseConflictError(

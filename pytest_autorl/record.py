@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 from pytest_autorl.dispatch.trace import Attempt
 
 if TYPE_CHECKING:
@@ -87,3 +89,7 @@ class TestRecord:
             fixture_s=fixture_s,
             waited_s=self.waited_s,
         )
+
+
+#: The record of a test, in its stash.
+record_key = pytest.StashKey[TestRecord]()

@@ -79,6 +79,7 @@ class Run:
         self.reports = reports
         self.allure_is_active = False
         self.current: TestRecord | None = None
+        self._item: pytest.Item | None = None
         #: Grants of wider scopes that are alive.
         self.scoped: dict[Root, Grant] = {}
         self.zero_s: float | None = None
@@ -215,9 +216,32 @@ class Run:
 
     # -- the test that runs now ------------------------------------------------------------------------------
 
+    def begin_plain_test(self, item: pytest.Item) -> None:
+        """A test starts that asks for nothing of ours, as far as can be seen."""
+        self._item, self.current = item, None
+
+    def begin_test(self, item: pytest.Item, record: TestRecord, roots: Iterable[Root]) -> None:
+        """A test starts; `roots` are the leasing fixtures of its closure."""
+        from pytest_autorl.record import record_key
+
+        self._item, self.current = item, record
+        item.stash[record_key] = record
+        for root in roots:
+            if root in self.scoped:
+                record.share(self.scoped[root].devices)
+
+    def end_test(self) -> None:
+        """The test is over."""
+        self._item = self.current = None
+
     def grant(self, requirement: Requirement, root: Root, *, purpose: str) -> Grant:
         """Lease for a root fixture, and remember it for the test's record."""
         grant = self.pool.acquire(requirement, purpose=purpose)
+        if self.current is None and self._item is not None:
+            from pytest_autorl.record import TestRecord
+
+            begun_s = grant.devices[0].granted_at_s  # asked for in the middle: before, the test had no device
+            self.begin_test(self._item, TestRecord(nodeid=self._item.nodeid, begun_s=begun_s), ())
         if self.current is not None:
             self.current.waited_s += grant.waited_s
             if root.scope == "function":
@@ -233,12 +257,16 @@ class Run:
         self.scoped.pop(root, None)
         self.pool.release(grant)
 
-    def begin_test(self, record: TestRecord, roots: Iterable[Root]) -> None:
-        """A test starts; `roots` are the leasing fixtures of its closure."""
-        self.current = record
-        for root in roots:
-            if root in self.scoped:
-                record.share(self.scoped[root].devices)
+    @property
+    def farm_options(self) -> list[str]:
+        """The command line options by which this run found its devices, for another run of a test."""
+        given = [("farm", self.settings.farm), ("app", self.settings.app)]
+        return [
+            part
+            for name, value in given
+            if self.settings.sources.get(name) == "command line"
+            for part in (f"--autorl-{name}", value)
+        ]
 
 
 run_key = pytest.StashKey[Run]()

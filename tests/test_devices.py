@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,7 @@ def test_a_failure_leaves_screenshot_source_and_log(pytester: pytest.Pytester) -
             "  screenshot: reports/artefacts/*/attempt-1-virtual-1/screenshot.png",
             "  page-source: reports/artefacts/*/attempt-1-virtual-1/page-source.xml",
             "  device-log: reports/artefacts/*/attempt-1-virtual-1/device-log.txt",
-            "reproduce with: pytest '*::test_it' --autorl-device virtual-1",
+            "reproduce with: pytest *::test_it --autorl-farm virtual:1 --autorl-device virtual-1",
         ]
     )
     (folder,) = (pytester.path / "reports/artefacts").glob("*/attempt-1-virtual-1")
@@ -470,3 +471,61 @@ def test_what_goes_wrong_with_an_artefact_never_ends_the_run(pytester: pytest.Py
             "*device-log.txt",
         ]
     )
+
+
+def test_one_dead_device_does_not_fail_the_run(pytester: pytest.Pytester) -> None:
+    """The first test that meets it fails; the others take a device that works."""
+    (pytester.path / "device_farm.yml").write_text(
+        "connection: {connection_timeout: 1.0}\n"
+        "devices:\n"
+        "  - {id: bad, provider: virtual, platform: android,"
+        " virtual: {faults: [{name: hang, after_commands: 3, max_seconds: 20}]}}\n"
+        "  - {id: good, provider: virtual, platform: android}\n"
+        "  - {id: gone, provider: lab, platform: android}\n"
+        "providers: {lab: {type: appium, url: 'http://127.0.0.1:9'}}\n"
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("n", range(8))
+        def test_it(driver, n):
+            for _ in range(4):
+                driver.find_element("id", "username")
+        """
+    )
+
+    result = pytester.runpytest_subprocess("--autorl-state", "state.db")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) + outcomes.get("error", 0) <= 2
+    assert outcomes["passed"] >= 6
+
+
+def test_the_line_that_reproduces_a_failure_can_be_pasted(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('q', [\"it's\"])\ndef test_it(device, q): assert 0"
+    )
+    result = run(pytester)
+    (line,) = (line for line in result.outlines if line.startswith("reproduce with: "))
+
+    told = shlex.split(line.removeprefix("reproduce with: "))
+    again = pytester.run(sys.executable, "-m", *told)
+
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*1 devices (1 android phone)*"])
+
+
+def test_a_device_asked_for_in_the_middle_of_a_test_is_in_its_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(request):
+            request.getfixturevalue("driver")
+            assert 0
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["device virtual-*", "*screenshot: reports/artefacts/*"])
+    assert len(rows(pytester)) == 1

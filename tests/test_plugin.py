@@ -228,6 +228,14 @@ def test_parameters_may_differ_in_their_needs(pytester: pytest.Pytester, farm: P
     assert [row["devices"] for row in rows(pytester)] == [["desk"]]
 
 
+def test_a_marker_alone_leases_as_many_as_it_counts(pytester: pytest.Pytester, farm: Path) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.device(count=3)\ndef test_it(): pass")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+    assert len(rows(pytester)[0]["devices"]) == 3  # type: ignore[arg-type]
+
+
 def test_unittest_classes_lease_by_marker(pytester: pytest.Pytester, farm: Path) -> None:
     pytester.makepyfile(
         """

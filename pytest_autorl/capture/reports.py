@@ -15,10 +15,8 @@ import pytest
 from pytest_autorl.capture.artefacts import failure_section
 from pytest_autorl.errors import AutorlError, LeaseTimeoutError
 from pytest_autorl.needs import need_key, roots_of
-from pytest_autorl.record import TestRecord
+from pytest_autorl.record import TestRecord, record_key
 from pytest_autorl.run import Run
-
-_record_key = pytest.StashKey[TestRecord]()
 
 
 class AttemptReports:
@@ -29,12 +27,13 @@ class AttemptReports:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin a record."""
+        """Begin a record for a test with a need; another one gets its own with its first grant, if ever."""
         need = item.stash.get(need_key, None)
-        is_refused = need is not None and need.problem is not None
-        record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), is_refused=is_refused)
-        item.stash[_record_key] = record
-        self._run.begin_test(record, roots_of(item).values())
+        if need is None:
+            self._run.begin_plain_test(item)
+            return
+        record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), is_refused=need.problem is not None)
+        self._run.begin_test(item, record, roots_of(item).values())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -42,7 +41,7 @@ class AttemptReports:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outermost, so that the outcome is final (xfail, skip) when it is read."""
         report = yield
-        record = item.stash.get(_record_key, None)
+        record = item.stash.get(record_key, None)
         if record is None:
             return report
         if call.when == "setup":
@@ -53,7 +52,13 @@ class AttemptReports:
         elif record.handles and not record.is_refused:
             self._tell_allure(record)
             if report.failed or is_expected_failure(report):
-                section = failure_section(self._run.sink, record.handles, test=item.nodeid, attempt=1)
+                section = failure_section(
+                    self._run.sink,
+                    record.handles,
+                    test=item.nodeid,
+                    attempt=1,
+                    options=self._run.farm_options,
+                )
                 report.sections.append(("autorl", section))
         return report
 
@@ -69,10 +74,10 @@ class AttemptReports:
         if call.when == "setup" and call.excinfo is not None and isinstance(error, AutorlError):
             # The text says it all; a traceback through the plugin would only bury it.
             report.longrepr = call.excinfo.getrepr(style="value", chain=False)
-            report.autorl_gave_up = isinstance(error, LeaseTimeoutError)  # type: ignore[attr-defined]
+            tell(report, gave_up=isinstance(error, LeaseTimeoutError))
         need = item.stash.get(need_key, None)
         if record.is_refused and need is not None:
-            report.autorl_problem = str(need.problem)  # type: ignore[attr-defined]  # xdist carries attributes along
+            tell(report, problem=str(need.problem))
 
     def _tell_allure(self, record: TestRecord) -> None:
         ids = [handle.id for handle in record.handles]
@@ -83,7 +88,7 @@ class AttemptReports:
             record.told_allure = ids
 
     def _end(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport) -> None:
-        self._run.current = None
+        self._run.end_test()
         need = item.stash.get(need_key, None)
         requirement = need.requirement if need is not None else None
         if requirement is None and record.grants:
@@ -91,7 +96,7 @@ class AttemptReports:
         key = requirement.key if requirement is not None else "any"
         attempt = record.attempt(need=key, worker=self._run.worker, now_s=time.time())
         if attempt is not None:
-            report.autorl = attempt.to_wire()  # type: ignore[attr-defined]  # xdist carries attributes along
+            tell(report, attempt=attempt.to_wire())
             # JUnit reads the properties of this last report.
             report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
 
@@ -113,17 +118,12 @@ def is_expected_failure(report: pytest.TestReport) -> bool:
     return report.skipped and hasattr(report, "wasxfail")
 
 
-def wire_of(report: Any) -> dict[str, Any] | None:
-    """The attempt that a report carries; None for most reports."""
-    wire = getattr(report, "autorl", None)
-    return wire if isinstance(wire, dict) else None
+def tell(report: pytest.TestReport, **facts: Any) -> None:
+    """Put plain data for the controller on a report; xdist carries its attributes along."""
+    report.__dict__.setdefault("autorl", {}).update(facts)
 
 
-def problem_of(report: Any) -> str:
-    """Why the report's test could not run at all; "" for one that ran."""
-    return str(getattr(report, "autorl_problem", ""))
-
-
-def gave_up(report: Any) -> bool:
-    """Whether the report's test ended because no device became free in time."""
-    return bool(getattr(report, "autorl_gave_up", False))
+def told(report: Any) -> dict[str, Any]:
+    """What `tell` put there: ``attempt`` (see `Attempt.to_wire`), ``problem``, ``gave_up``, each where it applies."""
+    facts = report.__dict__.get("autorl")
+    return facts if isinstance(facts, dict) else {}

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_autorl import __version__
 from pytest_autorl.capture import farm_page, terminal
-from pytest_autorl.capture.reports import gave_up, problem_of, wire_of
+from pytest_autorl.capture.reports import told
 from pytest_autorl.dispatch.trace import FILE, Attempt, trace_row
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.config import FarmConfig
@@ -76,14 +76,15 @@ class Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One row of the trace for each attempt that had a device."""
-        problem = problem_of(report)
-        if problem:
-            self._problems.append((report.nodeid, problem))
-        self._gave_up += gave_up(report)
-        wire = wire_of(report)
-        if wire is None:
+        facts = told(report)
+        if not facts:
             return
-        attempt = Attempt.from_wire(wire)
+        if facts.get("problem"):
+            self._problems.append((report.nodeid, facts["problem"]))
+        self._gave_up += bool(facts.get("gave_up"))
+        if "attempt" not in facts:
+            return
+        attempt = Attempt.from_wire(facts["attempt"])
         row = trace_row(attempt, run=self._run.identity.run_id, zero_s=self._run.zero_s or attempt.start_s)
         self._waits_s.append(attempt.waited_s)
         self._rows.append(row)

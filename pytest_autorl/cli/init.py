@@ -28,7 +28,6 @@ providers:
   # lab:
   #   type: appium
   #   url: "${APPIUM_SERVER:-http://127.0.0.1:4723}"
-  #   slots: 1               # how many sessions the server takes at once
 
 # The build under test for real devices, as a path from here or a URL.
 # app: builds/app-debug.apk

@@ -15,19 +15,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_autorl.errors import DeviceError, LeaseConflictError, LeaseLostError, UnsatisfiableError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.providers.base import Provider, Readings, ResetPolicy
+from pytest_autorl.farm.recall import Recall
 from pytest_autorl.farm.requirement import Requirement, eligible, nearest
 from pytest_autorl.farm.session import Limits, close_session, open_session
 from pytest_autorl.state.leases import Lease, LeaseStore
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
+
+#: A parked device that other runs can see is given back after so long without use, seconds.
+PARKED_S = 30.0
 
 #: Told what happened: event name and plain facts. Must not raise.
 Events = Callable[[str, Mapping[str, Any]], None]
@@ -71,6 +75,9 @@ class _Held:
     thread_id: int = 0
     #: The session was used by an earlier grant: to be reset before the next one uses it.
     is_used: bool = False
+    #: A command, the opening or the closing of its session met no WebDriver answer: not to be parked.
+    is_suspect: bool = False
+    parked_at_s: float = 0.0
     #: One session for all threads that share a handle.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -91,8 +98,8 @@ class Pool:
         owner: Name under which this process holds leases.
         wait_s: How long `lease` waits unless told otherwise.
         limits: Deadlines of sessions.
-        parks: Keep device and session after a grant for the next one of this process. Only where no other
-            process of the run could need the device meanwhile.
+        parks: Keep device and session after a grant for the next one of this process; given back when somebody
+            else wants the device. Not where another process of the same run could need it meanwhile.
         events: Told of every grant, release, session and failure to clean up.
         chance: Breaks ties between equal devices, so that they wear evenly.
     """
@@ -120,6 +127,9 @@ class Pool:
         self._events = events
         self._chance = chance or random.Random()
         self._books = _Books()
+        #: Devices whose last lease ended in trouble: taken when no other is free.
+        self._suspects: set[str] = set()
+        self._recall = Recall(self._give_back_wanted)
 
     def __enter__(self) -> Pool:
         return self
@@ -183,7 +193,8 @@ class Pool:
         # What another thread of this process uses is a candidate too: it may be given back, so no lock here.
         by_id = {device.id: device for device in fitting}
         first = [one.device.id for one in parked]
-        order = first + self._shuffled(by_id.keys() - set(first))
+        rest = self._shuffled(by_id.keys() - set(first))
+        order = sorted(first + rest, key=self._suspects.__contains__)
         leases = self._store.acquire(order, count=count, owner=self._owner, purpose=purpose, wait_s=wait_s)
         taken = [_Held(device=by_id[lease.device_id], lease=lease) for lease in leases]
         with self._books.mutex:
@@ -217,15 +228,43 @@ class Pool:
                 handle.use(None)
                 handle.released_at_s = time.time()
                 one.in_use, one.user = False, None
-                one.is_used = True
-                if not self._parks:
-                    self._give_back(one)
-                elif self._policy(one.device) == "session":
-                    self._end_session(one)
+                self._park_or_give_back(one)
         self._events("released", {"devices": [handle.id for handle in grant.devices]})
+
+    def _park_or_give_back(self, one: _Held) -> None:
+        """Keep device and session for the next grant, where that serves it and stands in nobody's way."""
+        if one.session is not None and self._policy(one.device) == "session":
+            self._end_session(one)
+        if one.is_suspect:
+            self._suspects.add(one.device.id)
+        elif one.session is not None:
+            self._suspects.discard(one.device.id)
+        # What went wrong is given back: the next lease has a higher token, which ends what was left behind.
+        if not self._parks or one.session is None or one.is_suspect or self._store.is_wanted(one.device.id):
+            self._give_back(one)
+            return
+        one.is_used = True
+        one.parked_at_s = time.monotonic()
+        if self._providers[one.device.provider].scope == "host":
+            self._recall.ensure()
+
+    def _give_back_wanted(self) -> bool:
+        """Give back parked devices that others wait for, or that have idled; True while some are parked."""
+        with self._books.mutex:
+            parked = [
+                one
+                for one in self._books.held.values()
+                if not one.in_use and self._providers[one.device.provider].scope == "host"
+            ]
+            for one in parked:
+                idle_s = time.monotonic() - one.parked_at_s
+                if idle_s > PARKED_S or self._store.is_wanted(one.device.id):
+                    self._give_back(one)
+            return any(one.device.id in self._books.held for one in parked)
 
     def close(self) -> None:
         """End every session and give every device back, in use or not."""
+        self._recall.stop()
         with self._books.mutex:
             for one in list(self._books.held.values()):
                 self._give_back(one)
@@ -295,12 +334,17 @@ class Pool:
         endpoint = provider.endpoint(one.device, one.lease)
         wanted = {**endpoint.capabilities, **one.device.capabilities, **handle.extra_capabilities}
         lease = one.lease
-        driver = open_session(
-            type(endpoint)(url=endpoint.url, capabilities=wanted, headers=endpoint.headers),
-            device_id=one.device.id,
-            limits=self._limits,
-            guard=lambda: self._store.check(lease),
-        )
+        try:
+            driver = open_session(
+                replace(endpoint, capabilities=wanted),
+                device_id=one.device.id,
+                limits=self._limits,
+                guard=lambda: self._store.check(lease),
+                on_trouble=lambda: setattr(one, "is_suspect", True),
+            )
+        except DeviceError:
+            one.is_suspect = True
+            raise
         one.session = _Session(driver=driver, capabilities_key=_key(handle))
         self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
         if (
@@ -348,6 +392,7 @@ class Pool:
             return
         session, one.session = one.session, None
         reason = close_session(session.driver)
+        one.is_suspect = one.is_suspect or bool(reason)
         self._events("session closed", {"device": one.device.id, "reason": reason})
 
 

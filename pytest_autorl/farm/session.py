@@ -58,7 +58,12 @@ class Limits:
 
 
 def open_session(
-    endpoint: Endpoint, *, device_id: str, limits: Limits, guard: Callable[[], None] | None = None
+    endpoint: Endpoint,
+    *,
+    device_id: str,
+    limits: Limits,
+    guard: Callable[[], None] | None = None,
+    on_trouble: Callable[[], None] | None = None,
 ) -> WebDriver:
     """Open a session on a device.
 
@@ -67,6 +72,7 @@ def open_session(
         device_id: Stands in every error.
         limits: Deadline of the creation, then of each command.
         guard: Called before every request; what it raises stops the request from leaving.
+        on_trouble: Called when a request met no WebDriver answer: time-out, refused connection, a proxy's page.
     Raises:
         DeviceTimeoutError: No session within ``limits.create_s``.
         DeviceProviderError: The server could not be reached, refused, or gave a session that is not new.
@@ -84,7 +90,7 @@ def open_session(
         # Doubly nested, as the client unpacks it twice (Appium-Python-Client 6.0).
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(0)}},
     )
-    connection = _connection(config, endpoint, device_id, guard)
+    connection = _connection(config, endpoint, device_id, guard, on_trouble)
     options = AppiumOptions().load_capabilities(dict(endpoint.capabilities))
     with _creation:
         try:
@@ -117,7 +123,8 @@ def close_session(driver: WebDriver, *, deadline_s: float = 10.0) -> str:
     """
     from selenium.common.exceptions import InvalidSessionIdException, WebDriverException
 
-    driver.command_executor.client_config.timeout = deadline_s
+    config = driver.command_executor.client_config
+    config.timeout = min(config.timeout or deadline_s, deadline_s)
     reason = ""
     try:
         driver.quit()
@@ -182,7 +189,13 @@ def _transport_error(
     )
 
 
-def _connection(config: Any, endpoint: Endpoint, device_id: str, guard: Callable[[], None] | None) -> Any:
+def _connection(
+    config: Any,
+    endpoint: Endpoint,
+    device_id: str,
+    guard: Callable[[], None] | None,
+    on_trouble: Callable[[], None] | None,
+) -> Any:
     from appium.webdriver.appium_connection import AppiumConnection
     from urllib3.exceptions import HTTPError
 
@@ -201,6 +214,15 @@ def _connection(config: Any, endpoint: Endpoint, device_id: str, guard: Callable
             __tracebackhide__ = True
             if guard is not None:
                 guard()
+            try:
+                return self._answer(command, params)
+            except DeviceError:
+                if on_trouble is not None:
+                    on_trouble()
+                raise
+
+        def _answer(self, command: str, params: dict[str, Any]) -> Any:
+            __tracebackhide__ = True
             url = endpoint.url
             try:
                 answer = super().execute(command, params)  # type: ignore[no-untyped-call]

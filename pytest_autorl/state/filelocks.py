@@ -28,6 +28,11 @@ _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.1
 
 _ENDING = ".lease"
+_WANTED = ".wanted"
+#: So long after its last look somebody counts as waiting, seconds.
+_WANTED_S = 1.0
+#: How long an asker lets those who wait already go first, seconds: more than their longest pause.
+_WAY_S = 0.3
 #: Between run id and device id in a file's name; a device id cannot hold it.
 _OF_RUN = "@"
 #: After so long the files of a run that was killed are removed by the next run, seconds.
@@ -80,6 +85,7 @@ class FileLockStore:
         self._held: dict[Lease, int] = {}
         self._mutex = threading.Lock()
         self._pid = os.getpid()
+        self._name = f"{self._pid}-{id(self)}"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -96,16 +102,26 @@ class FileLockStore:
             raise ValueError(f"{count} devices wanted of only {len(candidates)} candidates")
         deadline = self._monotonic() + wait_s
         pause_s = _FIRST_PAUSE_S
-        while True:
-            leases = self._try_acquire(candidates, count, owner, purpose)
-            if leases is not None:
-                return leases
-            left_s = deadline - self._monotonic()
-            if left_s <= 0 or self._closed.is_set():
-                raise self._timeout(candidates, count, wait_s)
-            # Full jitter: two waiters that want overlapping sets must not stay in step.
-            self._pause(min(left_s, self._chance.uniform(0.5, 1.0) * pause_s))
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+        free = [device_id for device_id in candidates if not self.is_wanted(device_id)]
+        if len(free) < count:
+            # Somebody waits already: whoever gives a device back and asks again must not always win.
+            self._pause(min(wait_s, _WAY_S))
+        else:
+            candidates = free + [device_id for device_id in candidates if device_id not in free]
+        try:
+            while True:
+                leases = self._try_acquire(candidates, count, owner, purpose)
+                if leases is not None:
+                    return leases
+                left_s = deadline - self._monotonic()
+                if left_s <= 0 or self._closed.is_set():
+                    raise self._timeout(candidates, count, wait_s)
+                self._want(candidates)
+                # Full jitter: two waiters that want overlapping sets must not stay in step.
+                self._pause(min(left_s, self._chance.uniform(0.5, 1.0) * pause_s))
+                pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+        finally:
+            self._want_no_more(candidates)
 
     def _try_acquire(
         self, candidates: Sequence[str], count: int, owner: str, purpose: str
@@ -168,6 +184,31 @@ class FileLockStore:
             # A child forked meanwhile has the descriptor too: closing ours alone would leave it locked.
             self._fcntl.flock(descriptor, self._fcntl.LOCK_UN)
             os.close(descriptor)
+
+    def is_wanted(self, device_id: str) -> bool:
+        """See `LeaseStore.is_wanted`. Those who wait touch a file beside the lease at each look."""
+        if self._is_of_run(device_id):
+            return False
+        path = self._path(device_id).with_suffix(_WANTED)
+        try:
+            found = path.stat()
+            return self._now() - found.st_mtime < _WANTED_S and path.read_text("ascii") != self._name
+        except (OSError, ValueError):
+            return False
+
+    def _want(self, candidates: Sequence[str]) -> None:
+        # Only what other runs can have: devices of the run itself are never parked where somebody could wait.
+        for device_id in candidates:
+            if not self._is_of_run(device_id):
+                with contextlib.suppress(OSError):
+                    self._path(device_id).with_suffix(_WANTED).write_text(self._name, "ascii")
+
+    def _want_no_more(self, candidates: Sequence[str]) -> None:
+        for device_id in candidates:
+            path = self._path(device_id).with_suffix(_WANTED)
+            with contextlib.suppress(OSError, ValueError):  # mostly there is none; another's mark stays
+                if path.read_text("ascii") == self._name:
+                    path.unlink()
 
     def holder(self, device_id: str) -> Holder | None:
         """See `LeaseStore.holder`."""

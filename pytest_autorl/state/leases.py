@@ -61,5 +61,8 @@ class LeaseStore(Protocol):
     def holder(self, device_id: str) -> Holder | None:
         """Who holds the device now; None when it is free."""
 
+    def is_wanted(self, device_id: str) -> bool:
+        """Whether somebody else waits for the device now."""
+
     def close(self) -> None:
         """Give everything back."""

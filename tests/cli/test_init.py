@@ -33,7 +33,7 @@ def test_the_commented_appium_block_is_right_too(here: Path) -> None:
     lines = STARTER.splitlines()
     start, end = (
         lines.index("  # lab:"),
-        lines.index("  #   slots: 1               # how many sessions the server takes at once"),
+        lines.index("  # lab:") + 2,
     )
     device = lines.index("  # - id: desk-phone")
     wanted = {*range(start, end + 1), *range(device, len(lines))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,48 @@ def test_a_reset_before_the_first_command_is_no_trouble(make_pool: Any) -> None:
         assert device.driver.find_element("id", "username").text == "User name"
 
     assert names(events).count("session opened") == 1
+
+
+@pytest.fixture
+def visible(providers: dict[str, Provider], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the devices stood on the host's shelf, where other runs see them."""
+    monkeypatch.setattr(providers["virtual"], "scope", "host")
+
+
+@pytest.mark.usefixtures("visible")
+def test_a_parked_device_is_given_up_when_another_run_wants_it(make_pool: Any) -> None:
+    """However long this run goes on without using it."""
+    first, store, _ = make_pool(parks=True)
+    second, _, _ = make_pool(parks=True, wait_s=30.0)
+    tablet = Requirement(form_factor="tablet")
+    with first.lease(tablet) as (device,):
+        assert device.driver.session_id
+    assert store.holder(device.id) is not None
+
+    with second.lease(tablet) as (theirs,):
+        assert theirs.lease.token > device.lease.token
+        assert theirs.driver.session_id
+
+
+@pytest.mark.usefixtures("visible")
+def test_two_runs_take_turns_on_one_device(make_pool: Any) -> None:
+    """Whoever gives a device back and asks again does not always win."""
+    tablet = Requirement(form_factor="tablet")
+    order: list[str] = []
+
+    def work(name: str) -> None:
+        pool, _, _ = make_pool(parks=True, wait_s=60.0)
+        for _ in range(3):
+            with pool.lease(tablet) as (device,):
+                assert device.driver.session_id
+                order.append(name)
+        pool.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=100)
+
+    assert sorted(order) == list("aaabbb")
+    assert order not in (list("aaabbb"), list("bbbaaa"))

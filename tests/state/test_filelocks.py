@@ -337,3 +337,42 @@ def test_a_holders_torn_text_is_told_as_unknown(directory: Path) -> None:
 
     assert holder is not None
     assert holder.owner == "unknown"
+
+
+def test_those_who_wait_can_be_seen_and_leave_no_mark(directory: Path) -> None:
+    """What a run holds idle it can give up when somebody waits; devices of the run itself nobody else can want."""
+    holder = FileLockStore(directory, run_id="r", is_of_run=lambda device_id: device_id == "own")
+    acquire(holder, "d1")
+    acquire(holder, "own")
+    seen: list[tuple[bool, bool]] = []
+    clock = [0.0]
+
+    def pause(seconds: float) -> None:
+        clock[0] += seconds
+        seen.append((holder.is_wanted("d1"), waiter.is_wanted("d1")))
+
+    waiter = FileLockStore(
+        directory,
+        run_id="r",
+        is_of_run=lambda device_id: device_id == "own",
+        pause=pause,
+        monotonic=lambda: clock[0],
+    )
+    with pytest.raises(LeaseTimeoutError):
+        acquire(waiter, "d1", "own", count=2, wait_s=1.0)
+
+    assert set(seen) == {(True, False)}
+    assert not holder.is_wanted("d1")
+    assert not holder.is_wanted("own")
+    assert not [path for path in directory.iterdir() if path.suffix == ".wanted"]
+
+
+def test_whoever_asks_lets_those_who_wait_go_first(directory: Path) -> None:
+    store = FileLockStore(directory, pause=lambda seconds: pauses.append(seconds))
+    pauses: list[float] = []
+    (directory / "d1.wanted").write_text("somebody else")
+
+    assert acquire(store, "d1", "d2")[0].device_id == "d2"
+    assert pauses == []
+    assert acquire(store, "d1", wait_s=10.0)[0].device_id == "d1"
+    assert pauses == [0.3]
