@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_autorl.errors import AutorlError
-from pytest_autorl.settings import OPTIONS
+from pytest_autorl.options import OPTIONS
 
 MARKERS = (
     (

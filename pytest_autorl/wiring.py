@@ -14,9 +14,10 @@ from pytest_autorl import plain_fixtures
 from pytest_autorl.collection import Collection
 from pytest_autorl.dispatch import workers
 from pytest_autorl.errors import UsageError
+from pytest_autorl.options import OPTIONS
 from pytest_autorl.private_api import defines_fixture
 from pytest_autorl.run import Role, Run, is_windows, lease_directory, run_key
-from pytest_autorl.settings import DEFAULT_FARM, OPTIONS, Settings, given, resolve
+from pytest_autorl.settings import DEFAULT_FARM, Settings, given, resolve
 
 
 def set_up(config: pytest.Config) -> None:

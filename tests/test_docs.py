@@ -25,7 +25,8 @@ import pytest
 from pytest_autorl import errors, plugin
 from pytest_autorl.dispatch.trace import Attempt, trace_row
 from pytest_autorl.farm.config import json_schema, load_farm
-from pytest_autorl.settings import OPTIONS, Option, Settings
+from pytest_autorl.options import OPTIONS, Option
+from pytest_autorl.settings import Settings
 from pytest_autorl.virtual.faults import EVENTS, FAULTS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autorl.settings import OPTIONS
+from pytest_autorl.options import OPTIONS
 from pytest_autorl.state.filelocks import FileLockStore
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,8 @@ from hypothesis import given as given_cases
 from hypothesis import strategies as st
 
 from pytest_autorl.errors import FeatureNotBuiltError, UsageError
-from pytest_autorl.settings import OPTIONS, Settings, resolve
+from pytest_autorl.options import OPTIONS, Option
+from pytest_autorl.settings import Settings, resolve
 
 pytestmark = pytest.mark.unit
 
@@ -74,11 +75,8 @@ def test_a_value_that_cannot_be_read_is_named_with_its_source(
 @pytest.mark.parametrize(
     "option", [option for option in OPTIONS if not option.built], ids=lambda option: option.name
 )
-def test_a_reserved_option_says_so_when_used(option: object) -> None:
+def test_a_reserved_option_says_so_when_used(option: Option) -> None:
     """Every name of the contract is there from the start, and none is silently without effect."""
-    from pytest_autorl.settings import Option
-
-    assert isinstance(option, Option)
     # Also the default, where it claims what does not happen: whoever asks for redaction must not believe in it.
     raw = option.choices[0] if option.choices else True if option.flag else "17"
     source = "cli" if option.surface == "all" else "ini"

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_autorl.errors import AutorlError
-from pytest_autorl.settings import OPTIONS, Settings, given, resolve
+from pytest_autorl.options import OPTIONS
+from pytest_autorl.settings import Settings, given, resolve
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.config import FarmConfig
