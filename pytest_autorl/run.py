@@ -240,8 +240,11 @@ class Run:
         if self.current is None and self._item is not None:
             from pytest_autorl.record import TestRecord
 
-            begun_s = grant.devices[0].granted_at_s  # asked for in the middle: before, the test had no device
-            self.begin_test(self._item, TestRecord(nodeid=self._item.nodeid, begun_s=begun_s), ())
+            # Asked for in the middle: before, the test had no device, and what follows is no set-up of its own
+            # (if this still is its set-up, the end of that corrects it).
+            begun_s = grant.devices[0].granted_at_s
+            record = TestRecord(nodeid=self._item.nodeid, begun_s=begun_s, set_up_s=begun_s)
+            self.begin_test(self._item, record, ())
         if self.current is not None:
             self.current.waited_s += grant.waited_s
             if root.scope == "function":

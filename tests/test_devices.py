@@ -528,4 +528,6 @@ def test_a_device_asked_for_in_the_middle_of_a_test_is_in_its_report(pytester: p
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["device virtual-*", "*screenshot: reports/artefacts/*"])
-    assert len(rows(pytester)) == 1
+    (row,) = rows(pytester)
+    assert row["fixture"] == 0  # the session is set-up, the rest of the test is not
+    assert 0 < row["setup"] < row["end"] - row["start"]

@@ -8,6 +8,7 @@ Versions compare as versions, platform and form factor whatever their case.
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ STATIC_NAMES = ("form_factor", "id", "model", "os_version", "platform", "provide
 CASELESS_NAMES = frozenset({"form_factor", "platform"})
 
 
-class Expression:
+class Expression(ABC):
     """A condition. Equal when the normalised text (`str`) is equal; immutable and hashable."""
 
     __slots__ = ()
@@ -35,13 +36,13 @@ class Expression:
     def __hash__(self) -> int:
         return hash(str(self))
 
+    @abstractmethod
     def failures(self, device: Device) -> list[str]:
         """Which predicates fail, in words; empty when the device fits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def names(self) -> frozenset[str]:
         """Attributes that it mentions."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
