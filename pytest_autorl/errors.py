@@ -9,11 +9,17 @@
     ├── NoFarmError                   a test asks for a device, and no farm is configured
     ├── LeaseError
     │   ├── LeaseTimeoutError         no fitting device became free in time
+    │   │   └── OutOfServiceError     too few fitting devices are in service
     │   ├── LeaseLostError            ours no longer: ended, released or overtaken
     │   └── LeaseConflictError        the asker already holds a device
     ├── StateError                    the state directory or database cannot be used
+    │   ├── StateBusyError            another process keeps it from being written; nothing was done
+    │   ├── StateFullError            no room left on its disk
+    │   ├── StateDamagedError         its content is damaged
+    │   └── StateVersionError         written by another version, or no state at all
     └── DeviceError
         ├── DeviceProviderError       the server or farm behind the device misbehaves
+        │   ├── NoSessionError        the server gives no session, and has begun none
         │   └── ServerAnswerError     an answer that is not of the WebDriver protocol
         ├── DeviceTimeoutError        a device or its server did not answer in time
         └── DeviceUnhealthyError      the device is not fit for a test
@@ -100,6 +106,10 @@ class LeaseTimeoutError(LeaseError):
     """Fitting devices exist, none became free in time."""
 
 
+class OutOfServiceError(LeaseTimeoutError):
+    """Too few fitting devices are in service: held by hand, offline or unhealthy. Waiting alone cannot help."""
+
+
 class LeaseLostError(LeaseError):
     """The lease ended, was released or overtaken: never retried in place."""
 
@@ -114,6 +124,22 @@ class StateError(AutorlError):
     """The state directory or database cannot be used."""
 
 
+class StateBusyError(StateError):
+    """Another process kept the state from being written for too long; nothing was done."""
+
+
+class StateFullError(StateError):
+    """There is no room left on the disk of the state."""
+
+
+class StateDamagedError(StateError):
+    """The content of the state is damaged."""
+
+
+class StateVersionError(StateError):
+    """The file was written by a newer version, or is no state of ours."""
+
+
 class DeviceError(AutorlError):
     """Base of what goes wrong between us and one device."""
 
@@ -124,6 +150,10 @@ class DeviceProviderError(DeviceError):
     """The server or farm behind the device misbehaves; the device itself may be well."""
 
     blame: ClassVar[Blame] = "farm"
+
+
+class NoSessionError(DeviceProviderError):
+    """The server refused a session or was never reached: none was begun, nothing is left to be ended."""
 
 
 class ServerAnswerError(DeviceProviderError):

@@ -152,7 +152,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="state",
         metavar="PATH|URL",
-        help="where leases are kept (default: .autorl in rootdir, or per host and user)",
+        help="database of leases and device states (default: .autorl in rootdir, or per host and user)",
     ),
     Option(
         name="reports",
@@ -282,7 +282,6 @@ OPTIONS: tuple[Option, ...] = (
         name="lease_ttl",
         surface="ini",
         parse=_seconds,
-        built=False,
         farm_key="lease.ttl",
         help="seconds a lease lives without a heartbeat (60)",
     ),
@@ -290,7 +289,6 @@ OPTIONS: tuple[Option, ...] = (
         name="lease_heartbeat",
         surface="ini",
         parse=_seconds,
-        built=False,
         farm_key="lease.heartbeat",
         help="seconds between heartbeats (15)",
     ),

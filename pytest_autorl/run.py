@@ -6,17 +6,20 @@ results, and `worker` processes, which lease and test.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_autorl.errors import NoFarmError, UsageError
+from pytest_autorl.errors import NoFarmError, StateError
 from pytest_autorl.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,11 +32,16 @@ if TYPE_CHECKING:
     from pytest_autorl.farm.requirement import Requirement
     from pytest_autorl.needs import Root
     from pytest_autorl.record import TestRecord
-    from pytest_autorl.state.filelocks import FileLockStore
+    from pytest_autorl.state.leases import DeviceState, Loss, Unclean, Waiting
+    from pytest_autorl.state.place import Place
+    from pytest_autorl.state.store import DurableStore
 
 Role = Literal["single", "controller", "worker"]
 
 logger = logging.getLogger("pytest_autorl")
+
+#: So long a state that could not be used is not tried again.
+_TROUBLE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +51,13 @@ class RunIdentity:
     Attributes:
         run_id: Name of the run.
         seed: Of every random choice.
+        state: Path of the run's state.
         providers: Block name -> what its `start` returned.
     """
 
     run_id: str
     seed: int
+    state: str = ""
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -87,7 +97,14 @@ class Run:
         self._sink: Sink | None = None
         self._attach: Attach | None = None
         self._pool: Pool | None = None
-        self._store: FileLockStore | None = None
+        self._store: DurableStore | None = None
+        self._place: Place | None = None
+        #: Why the state could not be used, and until when that is believed (monotonic seconds).
+        self._trouble: tuple[StateError, float] | None = None
+        #: Leases that this process has taken from dead or silent holders, and when, until somebody fetches them.
+        self.losses: deque[tuple[Loss, float]] = deque()
+        #: What the opening of the state had to say.
+        self.notes: list[str] = []
         self._providers: dict[str, Provider] | None = None
 
     # -- what the run is made of -------------------------------------------------------------------------
@@ -130,19 +147,88 @@ class Run:
         return self._providers
 
     @property
-    def store(self) -> FileLockStore:
-        """Who holds which device, on this host."""
-        if self._store is None:
-            from pytest_autorl.state.filelocks import FileLockStore
+    def place(self) -> Place:
+        """Where the state is. Raises UsageError for one that was named and cannot be used."""
+        if self._place is None:
+            from pytest_autorl.state.place import Place
 
-            of_run = {d.id for d in self.farm.devices if self.providers[d.provider].scope == "run"}
-            self._store = FileLockStore(
-                lease_directory(self.settings, self.farm, self.rootdir),
-                run_id=self.identity.run_id,
-                is_of_run=of_run.__contains__,
-                chance=self._random("leases"),
-            )
+            told = self._identity.state if self._identity is not None else ""
+            self._place = Place(Path(told)) if told else place_of(self.settings, self.farm, self.rootdir)
+        return self._place
+
+    @property
+    def store(self) -> DurableStore:
+        """Who holds which device. Raises StateError, for a while without trying again: each try can take long."""
+        if self._store is None:
+            if self._trouble is not None and time.monotonic() < self._trouble[1]:
+                raise self._trouble[0]
+            try:
+                self._store = self._open_store()
+                if self.role != "worker":
+                    # What a run that was killed has left is cleared away before anybody asks.
+                    self._store.reap()
+            except StateError as error:
+                self._trouble = (error, time.monotonic() + _TROUBLE_S)
+                raise
         return self._store
+
+    def _open_store(self) -> DurableStore:
+        from pytest_autorl.state.sqlite import SqliteEngine
+        from pytest_autorl.state.store import DurableStore
+
+        of_run = {d.id for d in self.farm.devices if self.providers[d.provider].scope == "run"}
+        # Workers come later, to a state that was looked at already.
+        engine = SqliteEngine(self.place.path, checks=self.role != "worker")
+        self.notes += engine.notes
+        return DurableStore(
+            engine,
+            folder=self.place.holders,
+            devices={d.id: self.providers[d.provider].port_count for d in self.farm.devices},
+            run_id=self.identity.run_id,
+            is_of_run=of_run.__contains__,
+            owner=self.settings.holder(self.worker),
+            ttl_s=self.settings.lease_ttl,
+            heartbeat_s=self.settings.lease_heartbeat,
+            recover=self._recover,
+            on_loss=self._lost,
+        )
+
+    def _recover(self, unclean: Unclean) -> str:
+        device = next(device for device in self.farm.devices if device.id == unclean.lease.device_id)
+        trouble = self.providers[device.provider].recover(device, unclean)
+        self._note("recovered", {"device": device.id, "why": unclean.why, "trouble": trouble})
+        return trouble
+
+    def _lost(self, loss: Loss) -> None:
+        self._note("lost", {"device": loss.device_id, "owner": loss.owner, "purpose": loss.purpose})
+        self.losses.append((loss, time.time()))
+
+    def fetch_losses(self) -> list[tuple[Loss, float]]:
+        """The losses that nobody has fetched yet, each with when it was found; seconds since the epoch."""
+        found = []
+        while self.losses:  # threads of the store may add to it meanwhile
+            found.append(self.losses.popleft())
+        return found
+
+    def look(self) -> tuple[Mapping[str, DeviceState], Sequence[Waiting]] | None:
+        """The farm's devices as the state knows them now, and who of this run waits; None while it is not open here.
+
+        Nothing is made by looking. Raises StateError.
+        """
+        store = self._store  # another thread may close it meanwhile
+        if store is None:
+            return None
+        run_id = self.identity.run_id
+        return store.devices(), [waiting for waiting in store.queue() if waiting.run == run_id]
+
+    def device_states(self) -> Mapping[str, DeviceState]:
+        """What the state knows of the farm's devices now, by id; nothing is made by looking. Raises StateError."""
+        if self._store is not None:
+            return self._store.devices()
+        from pytest_autorl.state.peek import peek
+
+        own = self._identity.run_id if self._identity is not None else ""
+        return {state.device_id: state for state in peek(self.place.path).devices if state.run in ("", own)}
 
     @property
     def pool(self) -> Pool:
@@ -158,7 +244,7 @@ class Run:
                 owner=self.settings.holder(self.worker),
                 wait_s=self.settings.wait,
                 limits=Limits(command_s=self.farm.connection_timeout_s),
-                parks=self.role == "single",
+                parks=True,
                 events=self._note,
                 chance=self._random("pool"),
             )
@@ -184,7 +270,12 @@ class Run:
     def start_providers(self) -> RunIdentity:
         """Bring up what the whole run shares; called in the controller. Returns what workers must know."""
         states = {name: dict(provider.start()) for name, provider in self.providers.items()}
-        self._identity = RunIdentity(run_id=self.identity.run_id, seed=self.identity.seed, providers=states)
+        self._identity = RunIdentity(
+            run_id=self.identity.run_id,
+            seed=self.identity.seed,
+            state=str(self.place.path),
+            providers=states,
+        )
         return self._identity
 
     def begin(self, at_s: float) -> None:
@@ -196,23 +287,34 @@ class Run:
     def close(self) -> None:
         """Give everything back. Every part gets its turn; errors are raised together at the end."""
         problems: list[Exception] = []
-        steps = [self._pool.close] if self._pool is not None else []
+        steps: list[Callable[[], object]] = [self._pool.close] if self._pool is not None else []
+        if self._store is not None:
+            if self.role == "controller":
+                # A worker that xdist killed over its own end has left in order before, as far as xdist knows.
+                steps.append(partial(self._store.reap, waits=True))
+            steps += [self._store.forget_run] if self.role != "worker" else []
+            steps += [self._store.close]
         if self.role != "worker":
             steps += [provider.stop for provider in (self._providers or {}).values()]
-            steps += [self._forget_leases]
         for step in steps:
             try:
                 step()
+            except StateError as error:
+                # Every test has its verdict; what is left behind here is taken over by the next who looks.
+                logger.warning("the run could not take its leave: %s", error)
             except Exception as error:  # one part that cannot be ended must not keep the next from ending
                 problems.append(error)
         self._pool = self._store = None
         if problems:
             raise problems[0]
 
-    def _forget_leases(self) -> None:
-        # Workers may have leased where this process never did; a folder that nobody made is left unmade.
-        if self.config is not None and lease_directory(self.settings, self.config, self.rootdir).is_dir():
-            self.store.forget_run()
+    def abandon(self, *, deadline_s: float) -> None:
+        """End what can be ended in so many seconds, whatever the other threads do: the run has lost its head."""
+        if self._pool is not None:
+            self._pool.abandon(deadline_s=deadline_s)
+        if self._store is not None:
+            with contextlib.suppress(StateError):
+                self._store.abandon()
 
     # -- the test that runs now ------------------------------------------------------------------------------
 
@@ -258,7 +360,8 @@ class Run:
     def give_back(self, grant: Grant, root: Root) -> None:
         """End what `grant` began."""
         self.scoped.pop(root, None)
-        self.pool.release(grant)
+        if self._pool is not None:  # else the run was closed, and everything given back with it
+            self._pool.release(grant)
 
     @property
     def farm_options(self) -> list[str]:
@@ -286,25 +389,11 @@ def new_identity(settings: Settings) -> RunIdentity:
     )
 
 
-def lease_directory(settings: Settings, farm: FarmConfig, rootdir: Path) -> Path:
-    """Where leases are kept: in the checkout for devices that belong to the run, else once per host and user.
+def place_of(settings: Settings, farm: FarmConfig, rootdir: Path) -> Place:
+    """Where the state of a run over this farm is, see `state.place`."""
+    from pytest_autorl.state import place
 
-    Two workspaces on one host must meet over one phone. Raises UsageError for a state that is no path.
-    """
-    if "://" in settings.state:
-        raise UsageError(
-            "--autorl-state with a database URL is not part of this version", do="name a path on a local disk"
-        )
-    if settings.state:
-        path = Path(settings.state)
-    elif farm.is_virtual:
-        path = rootdir / ".autorl" / "state.db"
-    else:
-        import platformdirs
-
-        path = Path(platformdirs.user_state_dir("pytest-autorl")) / "state.db"
-    # Beside the database that the option names; a folder stands for a database in it.
-    return path / "state.db.leases" if path.is_dir() else path.with_name(path.name + ".leases")
+    return place.place_of(settings.state, is_virtual=farm.is_virtual, rootdir=rootdir)
 
 
 def is_windows() -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +16,11 @@ from pytest_autorl.dispatch import workers
 from pytest_autorl.errors import UsageError
 from pytest_autorl.options import OPTIONS
 from pytest_autorl.private_api import defines_fixture
-from pytest_autorl.run import Role, Run, is_windows, lease_directory, run_key
+from pytest_autorl.run import Role, Run, is_windows, place_of, run_key
 from pytest_autorl.settings import DEFAULT_FARM, Settings, given, resolve
+
+if TYPE_CHECKING:
+    from pytest_autorl.dispatch.orphan import ParentWatch
 
 
 def set_up(config: pytest.Config) -> None:
@@ -26,7 +29,7 @@ def set_up(config: pytest.Config) -> None:
     config.stash[run_key] = run
     register = config.pluginmanager.register
     register(Collection(run, lambda: _register_reports(config, run)), "autorl-collection")
-    register(_Life(run), "autorl-life")
+    register(_Life(run, workers.parent_of_worker(config)), "autorl-life")
     fixtures = _register_plain_fixtures(config, run.settings)
     if run.config is None:
         return
@@ -43,20 +46,41 @@ def set_up(config: pytest.Config) -> None:
 class _Life:
     """Late parts: what is known only when every plugin is there, and the end."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, parent: int | None) -> None:
         self._run = run
         self._end_log = start_log(run)
+        self._watch: ParentWatch | None = None
+        if parent is not None and parent == os.getppid() and run.config is not None:
+            from pytest_autorl.dispatch.orphan import GRACE_S, ParentWatch, end_now
+
+            self._watch = ParentWatch(parent, lambda: end_now(lambda: run.abandon(deadline_s=GRACE_S)))
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """allure-pytest registers its listener in its own configure, which may come after ours."""
+        """allure-pytest and pytest's reporter register in their own configure, which may come after ours."""
         if session.config.pluginmanager.has_plugin("allure_listener"):
             from pytest_autorl.capture.allure import attach
 
             self._run.use_allure(attach)
+        if self._run.config is not None and self._run.role != "worker":
+            from pytest_autorl.capture.live import add_live_line
+
+            add_live_line(session.config, self._run, os.environ)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """A worker gives everything back before it tells that it has finished: then its time is counted.
+
+        execnet lets it have five seconds from there, and pytest's own end, with a plugin's late import on a busy
+        machine, can take longer.
+        """
+        if self._run.role == "worker":
+            self._run.close()
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """After every fixture's end, however the session ended."""
+        if self._watch is not None:
+            self._watch.close()
         try:
             self._run.close()
         finally:
@@ -107,9 +131,8 @@ def make_run(config: pytest.Config) -> Run:
         if is_windows():
             raise UsageError("a device farm needs POSIX file locks, and this is Windows", do="use WSL2")
         farm = farm.select(device_ids=settings.device, where=settings.where)
-        lease_directory(
-            settings, farm, config.rootpath
-        )  # a state that cannot be is told now, not at the first test
+        place_of(settings, farm, config.rootpath)  # a state that cannot be is told now, not at the first test
+        _check_lease(settings)
     role: Role = (
         "worker" if workers.is_worker(config) else "controller" if workers.is_controller(config) else "single"
     )
@@ -122,6 +145,16 @@ def make_run(config: pytest.Config) -> Run:
         identity=workers.identity_of_worker(config),
         reports=Path(settings.reports),
     )
+
+
+def _check_lease(settings: Settings) -> None:
+    """Raise UsageError for a lease that one late heartbeat would lose."""
+    if settings.lease_ttl < 3 * settings.lease_heartbeat or not settings.lease_heartbeat:
+        raise UsageError(
+            f"autorl_lease_ttl is {settings.lease_ttl:g} s, autorl_lease_heartbeat {settings.lease_heartbeat:g} s: "
+            "a lease must live for three heartbeats at least",
+            do="raise autorl_lease_ttl, or lower autorl_lease_heartbeat",
+        )
 
 
 def _ini(config: pytest.Config) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_autorl.options import OPTIONS
-from pytest_autorl.state.filelocks import FileLockStore
+from pytest_autorl.state.sqlite import SqliteEngine
+from pytest_autorl.state.store import DurableStore
 
 pytestmark = pytest.mark.integration
 
@@ -280,7 +281,8 @@ def test_only_the_chosen_devices_take_part(pytester: pytest.Pytester, farm: Path
         (["--autorl-state", "postgresql://h/db"], "*database URL is not part of this version*"),
         (["--autorl-farm", "nowhere.yml"], "*nowhere.yml*"),
         (["--autorl-farm", "virtual:0"], "*virtual:0*between 1 and 1000*"),
-        (["-o", "autorl_lease_ttl=5"], "*autorl_lease_ttl is reserved*"),
+        (["-o", "autorl_redact_fields=pin"], "*autorl_redact_fields is reserved*"),
+        (["-o", "autorl_lease_ttl=5"], "*autorl_lease_ttl is 5 s*must live for three heartbeats*"),
     ],
 )
 def test_an_option_that_cannot_be_used_says_so(
@@ -350,10 +352,12 @@ def test_waiting_for_another_runs_device_ends_as_an_error_that_names_the_holder(
         "devices: [{id: phone, provider: lab, platform: android}]\n"
     )
     pytester.makepyfile("def test_it(device): pass")
-    store = FileLockStore(tmp_path / "state.db.leases")
+    engine = SqliteEngine(tmp_path / "state.db")
+    store = DurableStore(engine, folder=tmp_path / "state.db.holders", devices={"phone": 0})
     store.acquire(["phone"], count=1, owner="nightly", purpose="test_login", wait_s=0)
 
-    result = pytester.runpytest("--autorl-wait", "0.2", "--autorl-state", str(tmp_path / "state.db"))
+    # One word: pytest takes an existing path that stands alone for a hint at its root directory.
+    result = pytester.runpytest("--autorl-wait", "0.2", f"--autorl-state={tmp_path / 'state.db'}")
     store.close()
 
     result.assert_outcomes(errors=1)

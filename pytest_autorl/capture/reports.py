@@ -1,7 +1,7 @@
 """What a test's reports carry for us: its devices, the attempt for the trace, artefacts of a failure.
 
-Runs where tests run (one process, or xdist's workers). What the controller needs travels on the teardown report
-as plain data, in the attribute `autorl`.
+Runs where tests run (one process, or xdist's workers). What the controller needs travels on the reports as plain
+data, in the attribute `autorl`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_autorl.capture.artefacts import failure_section
+from pytest_autorl.capture.lost import LEFT, to_wire
+from pytest_autorl.dispatch.trace import Attempt
 from pytest_autorl.errors import AutorlError, LeaseTimeoutError
 from pytest_autorl.needs import need_key, roots_of
 from pytest_autorl.record import TestRecord, record_key
@@ -41,12 +43,19 @@ class AttemptReports:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outermost, so that the outcome is final (xfail, skip) when it is read."""
         report = yield
+        if self._run.losses and self._run.role == "worker":
+            # With whatever leaves first: this worker may be the next one to die.
+            tell(report, losses=self._losses())
         record = item.stash.get(record_key, None)
         if record is None:
             return report
         if call.when == "setup":
             record.end_setup(time.time())
         self._note_outcome(item, record, report, call)
+        if call.when == "setup" and self._run.role == "worker":
+            begun = self._attempt(item, record)
+            if begun is not None:
+                tell(report, begun=begun.to_wire())
         if call.when == "teardown":
             self._end(item, record, report)
         elif record.handles and not record.is_refused:
@@ -89,16 +98,28 @@ class AttemptReports:
 
     def _end(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport) -> None:
         self._run.end_test()
+        attempt = self._attempt(item, record)
+        if attempt is not None:
+            tell(report, attempt=attempt.to_wire())
+            # JUnit reads the properties of this last report.
+            report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
+
+    def _attempt(self, item: pytest.Item, record: TestRecord) -> Attempt | None:
+        """The attempt as it stands now."""
         need = item.stash.get(need_key, None)
         requirement = need.requirement if need is not None else None
         if requirement is None and record.grants:
             requirement = record.grants[0].requirement
         key = requirement.key if requirement is not None else "any"
-        attempt = record.attempt(need=key, worker=self._run.worker, now_s=time.time())
-        if attempt is not None:
-            tell(report, attempt=attempt.to_wire())
-            # JUnit reads the properties of this last report.
-            report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
+        return record.attempt(need=key, worker=self._run.worker, now_s=time.time())
+
+    def _losses(self) -> list[dict[str, Any]]:
+        return to_wire(self._run.fetch_losses(), self._run.identity.run_id)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """What no report can carry any more."""
+        if self._run.losses and self._run.role == "worker":
+            session.config.workeroutput[LEFT] = self._losses()  # type: ignore[attr-defined]
 
 
 def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
@@ -124,6 +145,10 @@ def tell(report: pytest.TestReport, **facts: Any) -> None:
 
 
 def told(report: Any) -> dict[str, Any]:
-    """What `tell` put there: ``attempt`` (see `Attempt.to_wire`), ``problem``, ``gave_up``, each where it applies."""
+    """What `tell` put there, each where it applies.
+
+    ``attempt`` at its end and ``begun`` after set-up (see `Attempt.to_wire`), ``losses`` (see `lost.to_wire`),
+    ``problem``, ``gave_up``.
+    """
     facts = report.__dict__.get("autorl")
     return facts if isinstance(facts, dict) else {}

@@ -120,6 +120,17 @@ class Sink:
             return LogStream(sys.stderr, self._redactor)
         return LogStream(copied, self._redactor)
 
+    def open_screen(self) -> Screen | None:
+        """The terminal that standard output is, for text that comes and goes; None if it is none.
+
+        Call it while nothing is captured, as `open_console`.
+        """
+        try:
+            descriptor = sys.stdout.fileno()
+            return Screen(os.dup(descriptor), self._redactor) if os.isatty(descriptor) else None
+        except (OSError, ValueError, AttributeError):
+            return None
+
     def write_rows(self, relative: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write all JSON lines of a file anew, whole. Raises OSError."""
         return self.write(relative, "".join(self._line(row) for row in rows))
@@ -207,6 +218,19 @@ class LogStream:
         if not self._is_closed and isinstance(self._target, int):
             os.close(self._target)
         self._is_closed = True
+
+
+class Screen(LogStream):
+    """A stream to a terminal."""
+
+    @property
+    def columns(self) -> int:
+        """Its width now; 80 where it does not say."""
+        try:
+            assert isinstance(self._target, int)
+            return os.get_terminal_size(self._target).columns or 80
+        except OSError:
+            return 80
 
 
 def folder_name(test_id: str, attempt: int, device_id: str) -> str:

@@ -11,8 +11,9 @@ from pytest_autorl.dispatch.trace import busy_s
 if TYPE_CHECKING:
     from pytest_autorl.farm.device import Device
 
-#: How many of the slowest tests and of the unmet needs the terminal lists.
+#: How many of the slowest tests, of the lost ones and of the unmet needs the terminal lists.
 _SLOWEST = 3
+_LOST = 5
 _UNMET = 20
 
 
@@ -61,7 +62,7 @@ def summary_lines(
     farm_size: int,
     files: Sequence[str],
 ) -> list[str]:
-    """Devices used, how long tests waited for them, the slowest tests, where the results are.
+    """Devices used, how long tests waited for them, the slowest and the lost tests, where the results are.
 
     ``gave_up`` counts the tests that ended because no device became free in time.
     """
@@ -84,6 +85,12 @@ def summary_lines(
     lines.append(
         "slowest: " + ", ".join(f"{row['test']} {row['end'] - row['start']:.2f} s" for row in slowest)
     )
+    lost = [f"{row['test']} on {', '.join(row['devices'])}" for row in rows if row["outcome"] == "lost"]
+    if lost:
+        more = [f"{len(lost) - _LOST} more"] if lost[_LOST:] else []
+        lines.append(
+            f"lost with {'its' if len(lost) == 1 else 'their'} worker: " + "; ".join(lost[:_LOST] + more)
+        )
     blames = Counter(row["blame"] for row in rows if row["blame"])
     if blames:
         lines.append("failures by blame: " + ", ".join(f"{n} {blame}" for blame, n in sorted(blames.items())))

@@ -6,23 +6,26 @@ whether the state directory can be written to and locked.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.metadata
+import os
 import platform
 import shutil
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-from pytest_autorl.errors import AutorlError
+from pytest_autorl.errors import AutorlError, StateError
 from pytest_autorl.options import OPTIONS
 from pytest_autorl.settings import Settings, given, resolve
-
-if TYPE_CHECKING:
-    from pytest_autorl.farm.config import FarmConfig
+from pytest_autorl.state.peek import peek
+from pytest_autorl.state.place import Place, file_system, nearest_folder
+from pytest_autorl.state.sqlite_file import has_wal_reset_bug
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -36,12 +39,6 @@ _OTHER_VARIABLES = frozenset({"AUTORL_ADMIN_KEY", "AUTORL_REQUIRE_REAL"})
 #: Below these free bytes artefacts may not find room.
 _LOW_DISK_BYTES = 1_000_000_000
 _NO_DISK_BYTES = 100_000_000
-
-#: File systems on which a lock may hold on one host only.
-_NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "gpfs", "ncpfs"}
-    | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,45 +116,38 @@ def _plain(value: object) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value) or "-"
 
 
-def devices(farm: FarmConfig, name: str, rows: list[dict[str, str]]) -> Iterator[Finding]:
-    """The farm that was loaded."""
-    yield Finding(name="farm", status="ok", detail=f"{name}: {len(farm.devices)} devices")
-    busy = [row for row in rows if row["status"] != "available"]
-    text = ", ".join(f"{row['id']} {row['status']} ({row['holder']})" for row in busy)
-    yield Finding(
-        name="devices",
-        status="ok",
-        detail=f"{len(rows) - len(busy)} available" + (f"; {text}" if text else ""),
-    )
+def devices(rows: Sequence[Mapping[str, Any]]) -> Finding:
+    """How many are available, and what the others are."""
+    others = [row for row in rows if row["status"] != "available"]
+    text = ", ".join(f"{row['id']} {row['status']} ({row['holder'] or row['reason']})" for row in others)
+    detail = f"{len(rows) - len(others)} available" + (f"; {text}" if text else "")
+    return Finding(name="devices", status="ok", detail=detail)
 
 
-def state(directory: Path, reports: Path) -> Iterator[Finding]:
-    """Where leases are kept: can it be written to, locked, is it local; and is there room for reports."""
-    place = nearest_folder(directory)
+def state(place: Place, reports: Path) -> Iterator[Finding]:
+    """Where the state is: can it be written to, locked, is it local and whole; and is there room for reports."""
+    folder = nearest_folder(place.path.parent)
+    do = "name a local place: --autorl-state PATH"
+    if place.note:
+        yield Finding(name="state", status="warn", detail=place.note, do=do)
     try:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".autorl-") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".autorl-") as file:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:
-        detail, do = "no POSIX file locks here", "use WSL2 for a farm"
-        yield Finding(name="state", status="fail", detail=detail, do=do)
+        detail = "no POSIX file locks here"
+        yield Finding(name="state", status="fail", detail=detail, do="use WSL2 for a farm")
     except OSError as error:
-        detail = f"{directory}: cannot write and lock in {place}: {error.strerror}"
-        yield Finding(
-            name="state", status="fail", detail=detail, do="name a local place: --autorl-state PATH"
-        )
+        detail = f"{place.path}: cannot write and lock in {folder}: {error.strerror}"
+        yield Finding(name="state", status="fail", detail=detail, do=do)
     else:
-        kind = file_system(place)
-        if kind in _NETWORK_FILE_SYSTEMS:
-            detail = f"{directory} is on a network file system ({kind}): its locks may hold on one host only"
-            yield Finding(
-                name="state", status="fail", detail=detail, do="name a local place: --autorl-state PATH"
-            )
-        else:
-            yield Finding(
-                name="state", status="ok", detail=f"{directory}: writable, {kind or 'file system unknown'}"
-            )
+        yield from _content(place.path, file_system(folder))
+    version = sqlite3.sqlite_version
+    has_bug = has_wal_reset_bug(sqlite3.sqlite_version_info)
+    detail = f"{version}: two programs that write at one instant can lose a commit" if has_bug else version
+    do = "write the state with nothing but this plugin, whose processes take turns; or use SQLite 3.51.3"
+    yield Finding(name="sqlite", status="warn" if has_bug else "ok", detail=detail, do=do if has_bug else "")
     free = shutil.disk_usage(nearest_folder(reports)).free
     low = free < _LOW_DISK_BYTES
     yield Finding(
@@ -168,35 +158,31 @@ def state(directory: Path, reports: Path) -> Iterator[Finding]:
     )
 
 
-def nearest_folder(path: Path) -> Path:
-    """The folder itself, or the closest one above it that exists."""
-    return next((folder for folder in (path, *path.absolute().parents) if folder.is_dir()), Path("/"))
+def _content(path: Path, kind: str) -> Iterator[Finding]:
+    """What stands in the state; nothing is made or changed by looking."""
+    try:
+        seen = peek(path)
+    except StateError as error:
+        yield Finding(name="state", status="fail", detail=str(error.args[0]), do=error.do)
+        return
+    if path.exists() and not os.access(path, os.W_OK):
+        detail = f"{path} can be read, and not written"
+        do = "make it writable, or name another place: --autorl-state PATH"
+        yield Finding(name="state", status="fail", detail=detail, do=do)
+        return
+    held = sum(1 for device in seen.devices if device.owner)
+    content = f"{len(seen.devices)} devices, {held} in use, {len(seen.queue)} waiting"
+    shown = f"{content}, {_size(path) / 1e6:.1f} MB" if path.exists() else "not made yet"
+    yield Finding(name="state", status="ok", detail=f"{path}: {shown} ({kind or 'file system unknown'})")
 
 
-def file_system(path: Path, mounts: str | None = None) -> str:
-    """Type of the file system under a folder, "" when it cannot be told (no Linux).
-
-    Args:
-        mounts: Text of ``/proc/self/mountinfo`` (proc(5)); default: read now.
-    """
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:
-            return ""
-    place = path.resolve()
-    best, kind = -1, ""
-    for line in mounts.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, kinds = left.split(" "), right.split(" ")
-        if len(fields) < 5 or not kinds[0]:
-            continue
-        # The kernel writes blanks in names as octal escapes.
-        point = Path(fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
-        # Of equal ones the last counts: it is mounted over the earlier.
-        if (place == point or point in place.parents) and len(point.parts) >= best:
-            best, kind = len(point.parts), kinds[0]
-    return kind
+def _size(path: Path) -> int:
+    """Bytes of the database with what stands beside it."""
+    total = 0
+    for each in path.parent.iterdir():
+        with contextlib.suppress(OSError):  # the log goes when the last one closes it
+            total += each.stat().st_size if each.name.startswith(path.name) and each.is_file() else 0
+    return total
 
 
 def tools(here: Path, *, are_needed: bool, path: str | None = None) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pytest_autorl.errors import NoFarmError
+from pytest_autorl.errors import NoFarmError, UsageError
 from pytest_autorl.settings import DEFAULT_FARM
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ FarmOption = Annotated[
     ),
 ]
 StateOption = Annotated[
-    str, typer.Option("--state", metavar="PATH", envvar="AUTORL_STATE", help="Where leases are kept.")
+    str,
+    typer.Option(
+        "--state", metavar="PATH", envvar="AUTORL_STATE", help="Database of leases and device states."
+    ),
 ]
 
 
@@ -45,6 +48,14 @@ def farm_of(option: str) -> FarmConfig:
             do="run `autorl init` to write one, or try --farm virtual",
         )
     return load_farm(default, os.environ)
+
+
+def only(farm: FarmConfig, *device_ids: str) -> FarmConfig:
+    """The farm with only these devices. Raises UsageError, with the nearest ids, for one that it does not have."""
+    try:
+        return farm.select(device_ids=device_ids)
+    except UsageError as error:
+        raise UsageError(str(error.args[0]).removeprefix("--autorl-device "), do=error.do) from None
 
 
 def name_of(farm: FarmConfig) -> str:

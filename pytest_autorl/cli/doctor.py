@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
@@ -37,9 +38,9 @@ def doctor(farm: FarmOption = "", state: StateOption = "", as_json: JsonOption =
 
 def _findings(farm_option: str, state: str, env: Mapping[str, str], here: Path) -> Iterator[Finding]:
     from pytest_autorl.cli import servers
-    from pytest_autorl.cli.farm import device_rows
+    from pytest_autorl.cli.status import device_rows, look
     from pytest_autorl.errors import AutorlError, NoFarmError
-    from pytest_autorl.run import lease_directory
+    from pytest_autorl.run import place_of
     from pytest_autorl.settings import Settings, resolve
 
     yield from checks.program()
@@ -60,9 +61,11 @@ def _findings(farm_option: str, state: str, env: Mapping[str, str], here: Path) 
         detail = str(error).partition("\n  do: ")[0]
         yield Finding(name="farm", status="fail", detail=detail, do=error.do)
     else:
+        yield Finding(name="farm", status="ok", detail=f"{name_of(farm)}: {len(farm.devices)} devices")
+        with contextlib.suppress(AutorlError):  # told by `state`
+            yield checks.devices(device_rows(look(farm, settings.state)))
         try:
-            yield from checks.devices(farm, name_of(farm), device_rows(farm, state=settings.state))
-            yield from checks.state(lease_directory(settings, farm, here), here / settings.reports)
+            yield from checks.state(place_of(settings, farm, here), here / settings.reports)
         except AutorlError as error:
             yield Finding(name="state", status="fail", detail=str(error.args[0]), do=error.do)
         yield from servers.providers(farm, settings)

@@ -1,25 +1,26 @@
-"""``autorl farm``: the devices, what they are, who has them, and which fit a need."""
+"""``autorl farm``: the devices, what they are, who has them and who waits for them, and which fit a need."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pytest_autorl.cli import by_hand
 from pytest_autorl.cli.choice import FarmOption, JsonOption, StateOption, farm_of, name_of
-from pytest_autorl.cli.output import show, table
+from pytest_autorl.cli.output import redraw, show, table
 from pytest_autorl.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.config import FarmConfig
     from pytest_autorl.farm.requirement import Requirement
-    from pytest_autorl.state.leases import Holder
 
-app = typer.Typer(help="Look at the farm.", no_args_is_help=True)
+app = typer.Typer(help="Look at the farm, and at who has its devices.", no_args_is_help=True)
 
 _COLUMNS = (
     "id",
@@ -38,10 +39,48 @@ _COLUMNS = (
 @app.command("list")
 def list_devices(farm: FarmOption = "", state: StateOption = "", as_json: JsonOption = False) -> None:
     """List the devices: what they are, their status, and who holds them."""
-    rows = device_rows(farm_of(farm), state=state)
+    from pytest_autorl.cli.status import ask, device_rows, queue_rows
+
+    seen = ask(farm, state)
+    rows = device_rows(seen)
     heads = [column.upper().replace("_", " ") for column in _COLUMNS]
     lines = table(heads, ([row[column] or "" for column in _COLUMNS] for row in rows))
-    show({"devices": rows, "queue": []}, lines, as_json=as_json)
+    show({"devices": rows, "queue": queue_rows(seen)}, lines, as_json=as_json)
+
+
+@app.command("status")
+def status(
+    farm: FarmOption = "",
+    state: StateOption = "",
+    watch: Annotated[
+        float | None, typer.Option(metavar="S", min=0.1, help="Look again every S seconds until Ctrl-C.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who has which device, since when and why, and who waits for what."""
+    from pytest_autorl.cli.status import ask, full_device_rows, lines, look, queue_rows
+
+    if watch is not None:
+        _must_be_watchable(as_json=as_json)
+        chosen = farm_of(farm)
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                redraw(lines(look(chosen, state)))
+                time.sleep(watch)
+    seen = ask(farm, state)
+    data = {"devices": full_device_rows(seen), "queue": queue_rows(seen)}
+    show(data, lines(seen), as_json=as_json)
+
+
+def _must_be_watchable(*, as_json: bool) -> None:
+    if as_json or not sys.stdout.isatty():
+        raise UsageError("--watch draws on a terminal", do="leave it out, and call again for a new answer")
+
+
+app.command("release")(by_hand.release)
+app.command("quarantine")(by_hand.quarantine)
+app.command("restore")(by_hand.restore)
+app.command("hold")(by_hand.hold)
 
 
 @app.command("why")
@@ -60,12 +99,10 @@ def why_device(
 ) -> None:
     """Explain which devices fit a need, and why the others do not. Exit code 1 when the need cannot be met."""
     from pytest_autorl.cli.explain import explained
+    from pytest_autorl.cli.status import ask, device_rows
 
-    chosen = farm_of(farm)
-    rows = device_rows(chosen, state=state)
-    if device:
-        chosen = _only(chosen, device)
-        rows = [row for row in rows if row["id"] == device]
+    seen = ask(farm, state, *([device] if device else []))
+    chosen, rows = seen.farm, device_rows(seen)
     need = _need(
         chosen,
         where,
@@ -93,60 +130,6 @@ def schema(as_json: JsonOption = False) -> None:
     show(found, json.dumps(found, indent=2).splitlines(), as_json=True)
 
 
-def device_rows(farm: FarmConfig, *, state: str = "") -> list[dict[str, Any]]:
-    """One row per device: what is known without disturbing a device.
-
-    Args:
-        state: Where leases are kept, "" = the default place.
-    """
-    holders = _holders(farm, state)
-    rows = []
-    for device in farm.devices:
-        holder = holders.get(device.id)
-        is_simulated = farm.providers[device.provider].type == "virtual"
-        reason = "each run has its own" if is_simulated else holder.purpose if holder is not None else ""
-        rows.append(
-            {
-                "id": device.id,
-                "platform": device.platform,
-                "os_version": device.os_version,
-                "form_factor": device.form_factor,
-                "model": device.model,
-                "tags": sorted(device.tags),
-                "provider": device.provider,
-                "status": "busy" if holder is not None else "available",
-                "reason": reason,
-                "holder": holder.owner if holder is not None else None,
-                "since": _iso(holder.since_s) if holder is not None else None,
-            }
-        )
-    return rows
-
-
-def _holders(farm: FarmConfig, state: str) -> dict[str, Holder]:
-    """Who holds which device that several runs share. Simulated ones belong to their run."""
-    shared = [d.id for d in farm.devices if farm.providers[d.provider].type != "virtual"]
-    if not shared:
-        return {}
-    from pytest_autorl.run import lease_directory
-    from pytest_autorl.settings import Settings
-    from pytest_autorl.state.filelocks import FileLockStore
-
-    directory = lease_directory(Settings(state=state), farm, Path.cwd())
-    if not directory.is_dir():  # no run has been here; looking must not make it
-        return {}
-    store = FileLockStore(directory)
-    found = {device_id: store.holder(device_id) for device_id in shared}
-    return {device_id: holder for device_id, holder in found.items() if holder is not None}
-
-
-def _only(farm: FarmConfig, device: str) -> FarmConfig:
-    try:
-        return farm.select(device_ids=(device,))
-    except UsageError as error:
-        raise UsageError(str(error.args[0]).removeprefix("--autorl-device "), do=error.do) from None
-
-
 def _need(farm: FarmConfig, where: str, *, tags: Sequence[str], **words: Any) -> Requirement:
     from pytest_autorl.farm.requirement import Requirement
     from pytest_autorl.farm.where import parse
@@ -160,7 +143,3 @@ def _status_line(row: dict[str, Any]) -> str:
     held = f", held by {row['holder']} since {row['since']}" if row["holder"] else ""
     why = f" ({row['reason']})" if row["reason"] else ""
     return f"{row['id']}: {row['status']}{held}{why}"
-
-
-def _iso(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

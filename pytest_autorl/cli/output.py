@@ -22,6 +22,11 @@ def show(data: Any, lines: Iterable[str], *, as_json: bool) -> None:
         typer.echo(_redactor.redact(line))
 
 
+def redraw(lines: Iterable[str]) -> None:
+    """Print lines in place of what the terminal shows."""
+    typer.echo("\x1b[H\x1b[J" + "\n".join(_redactor.redact(line) for line in lines))
+
+
 def complain(text: str) -> None:
     """Print what went wrong, to standard error."""
     typer.echo(_redactor.redact(text), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.errors import AutorlError, UsageError
+from pytest_autorl.errors import AutorlError, StateError, UsageError
 from pytest_autorl.run import Run, RunIdentity
 
 #: Key in xdist's `workerinput`.
 _KEY = "autorl"
+_PARENT = "autorl_parent"
 
 
 class Controller:
@@ -30,11 +32,22 @@ class Controller:
         """Start what all share, once, and tell each worker, replacements included."""
         if self._identity is None:
             try:
-                identity = self._run.start_providers() if self._run.config is not None else self._run.identity
+                identity = self._run.identity
+                if self._run.config is not None:
+                    identity = self._run.start_providers()
+                    _ = self._run.store  # looked at for damage and for what others left, before workers come
             except AutorlError as error:
                 raise pytest.UsageError(f"autorl: {error}") from error
             self._identity = dataclasses.asdict(identity)
         node.workerinput[_KEY] = self._identity
+        node.workerinput[_PARENT] = os.getpid()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self) -> None:
+        """A worker has ended. Whatever it held, if it died, is taken over at once: nobody waits for a time-out."""
+        if self._run.config is not None:
+            with contextlib.suppress(StateError):  # the next who waits looks too
+                self._run.store.reap()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -62,6 +75,11 @@ def identity_of_worker(config: pytest.Config) -> RunIdentity | None:
     """What the controller told this worker; None outside a worker, or when the controller lacks the plugin."""
     told = getattr(config, "workerinput", {}).get(_KEY)
     return RunIdentity(**told) if told else None
+
+
+def parent_of_worker(config: pytest.Config) -> int | None:
+    """Process id of the controller, told to a worker; None elsewhere."""
+    return getattr(config, "workerinput", {}).get(_PARENT)
 
 
 def is_worker(config: pytest.Config) -> bool:

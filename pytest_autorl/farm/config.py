@@ -47,6 +47,8 @@ class FarmConfig:
         devices: In the file's order, `count` expanded.
         providers: Provider blocks by name.
         policies: Its policy sections.
+        is_virtual: All devices of the whole farm are simulated: such a farm belongs to its run. A selection does not
+            change that, or one run of a farm would keep its state elsewhere than another.
         app: The build under test for real devices: absolute path or URL, "" when not stated.
         stated: Only what the file states of the policy sections, as plain data: settings rank it below
             options, a mere default not.
@@ -57,14 +59,10 @@ class FarmConfig:
     devices: tuple[Device, ...]
     providers: Mapping[str, VirtualProvider | AppiumProvider]
     policies: Policies
+    is_virtual: bool = True
     app: str = field(default="", repr=False)
     stated: Mapping[str, Any] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def is_virtual(self) -> bool:
-        """Whether all devices are simulated: such a farm belongs to its run."""
-        return all(self.providers[device.provider].type == "virtual" for device in self.devices)
 
     @property
     def connection_timeout_s(self) -> float:
@@ -196,10 +194,12 @@ def _config(model: FarmModel, path: Path | None, secrets: tuple[str, ...]) -> Fa
         for name, block in model.providers.items()
     }
     sections = {name: getattr(model, name) for name in Policies.model_fields}
+    devices = tuple(device for entry in model.devices for device in _devices(entry))
     return FarmConfig(
         path=path,
-        devices=tuple(device for entry in model.devices for device in _devices(entry)),
+        devices=devices,
         providers=providers,
+        is_virtual=all(providers[device.provider].type == "virtual" for device in devices),
         policies=Policies.model_construct(model.model_fields_set & sections.keys(), **sections),
         app=_beside(folder, model.app, is_file=True),
         stated=model.model_dump(include=set(sections), exclude_unset=True),

@@ -9,32 +9,35 @@ Joins the pure parts (requirement) with the effects (lease store, providers, ses
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_autorl.errors import DeviceError, LeaseConflictError, LeaseLostError, UnsatisfiableError
+from pytest_autorl.errors import (
+    LeaseConflictError,
+    LeaseLostError,
+    OutOfServiceError,
+    StateError,
+    UnsatisfiableError,
+)
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.providers.base import Provider, Readings, ResetPolicy
 from pytest_autorl.farm.recall import Recall
 from pytest_autorl.farm.requirement import Requirement, eligible, nearest
-from pytest_autorl.farm.session import Limits, close_session, open_session
-from pytest_autorl.state.leases import Lease, LeaseStore
+from pytest_autorl.farm.session import Limits, close_session
+from pytest_autorl.farm.upkeep import Events, HeldDevice, Upkeep
+from pytest_autorl.state.leases import LeaseStore
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
-#: A parked device that other runs can see is given back after so long without use, seconds.
+#: A parked device is given back after so long without use, seconds.
 PARKED_S = 30.0
-
-#: Told what happened: event name and plain facts. Must not raise.
-Events = Callable[[str, Mapping[str, Any]], None]
 
 
 def _silent(name: str, facts: Mapping[str, Any]) -> None:
@@ -56,35 +59,8 @@ class Grant:
 
 
 @dataclass
-class _Session:
-    driver: WebDriver
-    capabilities_key: str
-
-
-@dataclass
-class _Held:
-    """A device this process holds: leased to a handle, or parked between two of them."""
-
-    device: Device
-    lease: Lease
-    session: _Session | None = None
-    #: False while it is parked.
-    in_use: bool = True
-    user: DeviceHandle | None = None
-    #: Thread that asked for it: one that asks again would wait for itself.
-    thread_id: int = 0
-    #: The session was used by an earlier grant: to be reset before the next one uses it.
-    is_used: bool = False
-    #: A command, the opening or the closing of its session met no WebDriver answer: not to be parked.
-    is_suspect: bool = False
-    parked_at_s: float = 0.0
-    #: One session for all threads that share a handle.
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-
-@dataclass
 class _Books:
-    held: dict[str, _Held] = field(default_factory=dict)
+    held: dict[str, HeldDevice] = field(default_factory=dict)
     mutex: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -94,12 +70,12 @@ class Pool:
     Args:
         devices: The farm, after the user's selection.
         providers: Block name -> provider, for every provider that a device names.
-        store: Who holds what; shared with other processes.
+        store: Who holds what; shared with other processes. Outlives the pool.
         owner: Name under which this process holds leases.
         wait_s: How long `lease` waits unless told otherwise.
         limits: Deadlines of sessions.
         parks: Keep device and session after a grant for the next one of this process; given back when somebody
-            else wants the device. Not where another process of the same run could need it meanwhile.
+            else waits for the device.
         events: Told of every grant, release, session and failure to clean up.
         chance: Breaks ties between equal devices, so that they wear evenly.
     """
@@ -118,18 +94,20 @@ class Pool:
         chance: random.Random | None = None,
     ) -> None:
         self.devices = tuple(devices)
-        self._providers = providers
         self._store = store
         self._owner = owner
         self._wait_s = wait_s
-        self._limits = limits or Limits()
         self._parks = parks
         self._events = events
         self._chance = chance or random.Random()
         self._books = _Books()
         #: Devices whose last lease ended in trouble: taken when no other is free.
         self._suspects: set[str] = set()
+        #: Sets of devices for which somebody has waited in vain, since too few of them were in service.
+        self._out_of_service: set[frozenset[str]] = set()
+        self._upkeep = Upkeep(providers, store, limits=limits or Limits(), events=events)
         self._recall = Recall(self._give_back_wanted)
+        store.listen(self._recall.call)
 
     def __enter__(self) -> Pool:
         return self
@@ -165,7 +143,7 @@ class Pool:
         fitting = eligible(self.devices, requirement)
         if len(fitting) < requirement.count:
             raise unsatisfiable(self.devices, requirement)
-        held = self._take(fitting, requirement.count, purpose, self._wait_s if wait_s is None else wait_s)
+        held = self._take(fitting, requirement, purpose, self._wait_s if wait_s is None else wait_s)
         now_s = time.time()
         handles = []
         for one in held:
@@ -177,32 +155,52 @@ class Pool:
         self._events("granted", {"devices": ids, "purpose": purpose, "waited_s": grant.waited_s})
         return grant
 
-    def _take(self, fitting: Sequence[Device], count: int, purpose: str, wait_s: float) -> list[_Held]:
+    def _take(
+        self, fitting: Sequence[Device], requirement: Requirement, purpose: str, wait_s: float
+    ) -> list[HeldDevice]:
         __tracebackhide__ = True
+        count = requirement.count
         with self._books.mutex:
             held = [self._books.held[device.id] for device in fitting if device.id in self._books.held]
             parked = [one for one in held if not one.in_use]
-            if len(parked) >= count:
-                for one in parked[:count]:
+            ready = [one for one in parked if self._is_ours(one)]
+            if len(ready) >= count:
+                for one in ready[:count]:
                     one.in_use = True
-                return parked[:count]
+                    self._store.note(one.lease, purpose=purpose, need=requirement.key, is_parked=False)
+                return ready[:count]
             self._refuse_to_wait_for_oneself(fitting, held, count)
-            # Keeping some while waiting for others could deadlock with a process that does the reverse.
             for one in parked:
-                self._give_back(one)
+                self._detach(one)
+        # Keeping some while waiting for others could deadlock with a process that does the reverse.
+        self._give_all_back(parked)
         # What another thread of this process uses is a candidate too: it may be given back, so no lock here.
         by_id = {device.id: device for device in fitting}
         first = [one.device.id for one in parked]
         rest = self._shuffled(by_id.keys() - set(first))
         order = sorted(first + rest, key=self._suspects.__contains__)
-        leases = self._store.acquire(order, count=count, owner=self._owner, purpose=purpose, wait_s=wait_s)
-        taken = [_Held(device=by_id[lease.device_id], lease=lease) for lease in leases]
+        # A class of tests waits once for devices that are out of service, not each of its tests.
+        known = frozenset(order)
+        try:
+            leases = self._store.acquire(
+                order,
+                count=count,
+                owner=self._owner,
+                purpose=purpose,
+                need=requirement.key,
+                wait_s=0.0 if known in self._out_of_service else wait_s,
+            )
+        except OutOfServiceError:
+            self._out_of_service.add(known)
+            raise
+        self._out_of_service.discard(known)
+        taken = [HeldDevice(device=by_id[lease.device_id], lease=lease) for lease in leases]
         with self._books.mutex:
             self._books.held.update({one.device.id: one for one in taken})
         return taken
 
     def _refuse_to_wait_for_oneself(
-        self, fitting: Sequence[Device], held: Sequence[_Held], count: int
+        self, fitting: Sequence[Device], held: Sequence[HeldDevice], count: int
     ) -> None:
         """Waiting cannot help where too few devices are left besides those that the asker itself holds."""
         own = [one for one in held if one.in_use and one.thread_id == threading.get_ident()]
@@ -220,60 +218,117 @@ class Pool:
 
     def release(self, grant: Grant) -> None:
         """End a grant. What cannot be cleaned up is told to `events`; never raises for a device's sake."""
-        for handle in grant.devices:
-            with self._books.mutex:
-                one = self._books.held.get(handle.id)
-                if one is None or one.user is not handle:
-                    continue
-                handle.use(None)
-                handle.released_at_s = time.time()
-                one.in_use, one.user = False, None
-                self._park_or_give_back(one)
+        with ExitStack() as each:  # all get their turn, whatever breaks off one of them
+            for handle in grant.devices:
+                each.callback(self._release, handle)
         self._events("released", {"devices": [handle.id for handle in grant.devices]})
 
-    def _park_or_give_back(self, one: _Held) -> None:
+    def _release(self, handle: DeviceHandle) -> None:
+        with ExitStack() as afterwards, self._books.mutex:
+            one = self._books.held.get(handle.id)
+            if one is None or one.user is not handle:
+                return
+            handle.use(None)
+            handle.released_at_s = time.time()
+            one.user = None
+            is_parked = False
+            try:
+                is_parked = self._park(one)
+            finally:
+                if not is_parked:
+                    self._detach(one)
+                    afterwards.callback(self._give_back, one)
+
+    def _park(self, one: HeldDevice) -> bool:
         """Keep device and session for the next grant, where that serves it and stands in nobody's way."""
-        if one.session is not None and self._policy(one.device) == "session":
-            self._end_session(one)
+        if one.session is not None and self._upkeep.provider(one).reset_policy == "session":
+            with one.lock:
+                self._upkeep.end(one)
         if one.is_suspect:
             self._suspects.add(one.device.id)
         elif one.session is not None:
             self._suspects.discard(one.device.id)
         # What went wrong is given back: the next lease has a higher token, which ends what was left behind.
-        if not self._parks or one.session is None or one.is_suspect or self._store.is_wanted(one.device.id):
-            self._give_back(one)
-            return
-        one.is_used = True
+        if not self._parks or one.session is None or one.is_suspect:
+            return False
+        if not self._is_ours(one) or self._is_wanted(one):
+            return False
+        one.in_use, one.is_used = False, True
         one.parked_at_s = time.monotonic()
-        if self._providers[one.device.provider].scope == "host":
-            self._recall.ensure()
+        self._store.note(one.lease, purpose="", need="", is_parked=True)
+        self._recall.ensure()
+        return True
+
+    def _is_ours(self, one: HeldDevice) -> bool:
+        """Whether the lease still holds: it may have been taken away, by hand or after a silence."""
+        try:
+            self._store.check(one.lease)
+        except LeaseLostError:
+            return False
+        return True
+
+    def _is_wanted(self, one: HeldDevice) -> bool:
+        try:
+            return self._store.is_wanted(one.device.id) and self._store.offer(one.lease)
+        except StateError:
+            return True  # who cannot find out keeps nothing from others
 
     def _give_back_wanted(self) -> bool:
         """Give back parked devices that others wait for, or that have idled; True while some are parked."""
         with self._books.mutex:
-            parked = [
-                one
-                for one in self._books.held.values()
-                if not one.in_use and self._providers[one.device.provider].scope == "host"
-            ]
-            for one in parked:
-                idle_s = time.monotonic() - one.parked_at_s
-                if idle_s > PARKED_S or self._store.is_wanted(one.device.id):
-                    self._give_back(one)
-            return any(one.device.id in self._books.held for one in parked)
+            parked = [one for one in self._books.held.values() if not one.in_use]
+            now_s = time.monotonic()
+            leaving = [one for one in parked if now_s - one.parked_at_s > PARKED_S or self._is_wanted(one)]
+            for one in leaving:
+                self._detach(one)
+        # Outside the lock: ending a session takes its time, and tests go on meanwhile.
+        self._give_all_back(leaving)
+        return len(leaving) < len(parked)
 
     def close(self) -> None:
-        """End every session and give every device back, in use or not."""
+        """End every session and give every device back, in use or not. The store stays open."""
         self._recall.stop()
         with self._books.mutex:
-            for one in list(self._books.held.values()):
-                self._give_back(one)
-        self._store.close()
+            held = list(self._books.held.values())
+            for one in held:
+                self._detach(one)
+        self._give_all_back(held)
 
-    def _give_back(self, one: _Held) -> None:
-        self._end_session(one)
-        del self._books.held[one.device.id]
+    def abandon(self, *, deadline_s: float) -> None:
+        """`close` in a hurry, from any thread, whatever the others do: all sessions are ended at once.
+
+        What could not be ended in time is left to the next process that looks: it is recorded in the store.
+        """
+        held = [one for one in list(self._books.held.values()) if one.session is not None]
+        threads = [
+            threading.Thread(target=self._abandon, args=(one, deadline_s), daemon=True) for one in held
+        ]
+        for thread in threads:
+            thread.start()
+        ends_s = time.monotonic() + deadline_s
+        for thread in threads:
+            thread.join(max(0.0, ends_s - time.monotonic()))
+
+    def _abandon(self, one: HeldDevice, deadline_s: float) -> None:
+        if one.session is None or close_session(one.session.driver, deadline_s=deadline_s) or one.unclean:
+            return
         self._store.release(one.lease)
+
+    def _detach(self, one: HeldDevice) -> None:
+        """Nobody of this process uses it from now on."""
+        del self._books.held[one.device.id]
+
+    def _give_all_back(self, held: Sequence[HeldDevice]) -> None:
+        with ExitStack() as each:
+            for one in held:
+                each.callback(self._give_back, one)
+
+    def _give_back(self, one: HeldDevice) -> None:
+        try:
+            with one.lock:  # another thread of the test may be opening a session just now
+                self._upkeep.end(one)
+        finally:
+            self._store.release(one.lease, unclean=one.unclean)
 
     # -- sessions (the `Sessions` contract of a handle) --------------------------------------------------
 
@@ -282,35 +337,28 @@ class Pool:
         __tracebackhide__ = True
         one = self._held(handle)
         with one.lock, _timed(handle):
-            if one.session is not None and one.session.capabilities_key != _key(handle):
-                self._end_session(one)
-            if one.session is not None and one.is_used:
-                self._renew(one, self._policy(one.device))
-            session = self._session_of(one, handle)
-            one.is_used = False
-            return session.driver
+            return self._upkeep.ready(one, handle.extra_capabilities)
 
     def reset(self, handle: DeviceHandle, policy: ResetPolicy) -> None:
         """See `Sessions.reset`."""
         __tracebackhide__ = True
         one = self._held(handle)
         with one.lock, _timed(handle):
-            if policy == "none" or one.session is None:
-                return  # a session that is yet to be opened finds the device as new
-            self._renew(one, policy)
-            handle.use(self._session_of(one, handle).driver)
+            driver = self._upkeep.reset(one, policy, handle.extra_capabilities)
+            if driver is not None:
+                handle.use(driver)
 
     def readings(self, handle: DeviceHandle) -> Readings:
         """See `Sessions.readings`."""
-        return self._providers[self._held(handle).device.provider].readings(handle.device)
+        return self._upkeep.provider(self._held(handle)).readings(handle.device)
 
     def log(self, handle: DeviceHandle) -> str:
         """See `Sessions.log`."""
         one = self._held(handle)
         driver = one.session.driver if one.session else None
-        return self._providers[one.device.provider].log(one.device, driver)
+        return self._upkeep.provider(one).log(one.device, driver)
 
-    def _held(self, handle: DeviceHandle) -> _Held:
+    def _held(self, handle: DeviceHandle) -> HeldDevice:
         __tracebackhide__ = True
         one = self._books.held.get(handle.id)
         if one is None or one.user is not handle:
@@ -320,80 +368,6 @@ class Pool:
                 do="use a device only while the test or scope that asked for it runs",
             )
         return one
-
-    def _policy(self, device: Device) -> ResetPolicy:
-        return self._providers[device.provider].reset_policy
-
-    def _session_of(self, one: _Held, handle: DeviceHandle) -> _Session:
-        __tracebackhide__ = True
-        return self._open(one, handle) if one.session is None else one.session
-
-    def _open(self, one: _Held, handle: DeviceHandle) -> _Session:
-        __tracebackhide__ = True
-        provider = self._providers[one.device.provider]
-        endpoint = provider.endpoint(one.device, one.lease)
-        wanted = {**endpoint.capabilities, **one.device.capabilities, **handle.extra_capabilities}
-        lease = one.lease
-        try:
-            driver = open_session(
-                replace(endpoint, capabilities=wanted),
-                device_id=one.device.id,
-                limits=self._limits,
-                guard=lambda: self._store.check(lease),
-                on_trouble=lambda: setattr(one, "is_suspect", True),
-            )
-        except DeviceError:
-            one.is_suspect = True
-            raise
-        one.session = _Session(driver=driver, capabilities_key=_key(handle))
-        self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
-        if (
-            not provider.starts_as_new
-            and provider.reset_policy != "none"
-            and not wanted.get("appium:noReset")
-        ):
-            self._reset_app(one)
-        return one.session
-
-    def _renew(self, one: _Held, policy: ResetPolicy) -> None:
-        """Make a used session as new; leaves no session where only a new one will do."""
-        if policy == "none" and self._is_alive(one):
-            return
-        if policy == "app" and self._reset_app(one):
-            self._events("session reset", {"device": one.device.id})
-            return
-        self._end_session(one)
-
-    def _is_alive(self, one: _Held) -> bool:
-        """Whether the session answers: its last user may have ended it."""
-        from selenium.common.exceptions import WebDriverException
-        from selenium.webdriver.remote.command import Command
-
-        assert one.session is not None
-        try:
-            one.session.driver.execute(Command.GET_TIMEOUTS)
-        except (WebDriverException, DeviceError):
-            return False
-        return True
-
-    def _reset_app(self, one: _Held) -> bool:
-        from selenium.common.exceptions import WebDriverException
-
-        assert one.session is not None
-        try:
-            return self._providers[one.device.provider].reset(one.device, one.session.driver)
-        except (WebDriverException, DeviceError) as error:
-            # The last user may have quit or broken the session: a new one is the cure.
-            self._events("reset failed", {"device": one.device.id, "reason": str(error).splitlines()[0]})
-            return False
-
-    def _end_session(self, one: _Held) -> None:
-        if one.session is None:
-            return
-        session, one.session = one.session, None
-        reason = close_session(session.driver)
-        one.is_suspect = one.is_suspect or bool(reason)
-        self._events("session closed", {"device": one.device.id, "reason": reason})
 
 
 @contextmanager
@@ -417,7 +391,3 @@ def unsatisfiable(devices: Sequence[Device], requirement: Requirement) -> Unsati
     return UnsatisfiableError(
         "\n".join(lines), do="mend the marker, or add a fitting device to the farm file"
     )
-
-
-def _key(handle: DeviceHandle) -> str:
-    return json.dumps(dict(handle.extra_capabilities), sort_keys=True, default=str)

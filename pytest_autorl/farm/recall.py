@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
-#: Between two looks, seconds: a waiter elsewhere gets a parked device within about so long.
-INTERVAL_S = 0.1
+logger = logging.getLogger("pytest_autorl")
+
+#: Between two looks, seconds, when nobody has called: a call that was missed is made up for by then.
+INTERVAL_S = 0.25
 
 
 class Recall:
-    """Calls `sweep` at intervals, in a thread of its own, as long as it returns True.
+    """Calls `sweep` when it is called and at intervals, in a thread of its own, as long as `sweep` returns True.
 
     Args:
         sweep: Gives back what is wanted elsewhere; returns whether anything is left to look after.
@@ -19,28 +22,46 @@ class Recall:
     def __init__(self, sweep: Callable[[], bool], *, interval_s: float = INTERVAL_S) -> None:
         self._sweep = sweep
         self._interval_s = interval_s
-        self._ended = threading.Event()
+        self._is_ended = self._is_asked = False
+        self._called = threading.Event()
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def ensure(self) -> None:
         """Something is parked: look after it from now on."""
         with self._mutex:
-            if self._thread is None and not self._ended.is_set():
+            self._is_asked = True
+            if self._thread is None and not self._is_ended:
                 self._thread = threading.Thread(target=self._loop, name="autorl-recall", daemon=True)
                 self._thread.start()
 
+    def call(self) -> None:
+        """Somebody waits: look now."""
+        self._called.set()
+
     def stop(self) -> None:
         """End the thread and wait for it. For good: nothing is parked any more."""
-        self._ended.set()
+        self._is_ended = True
+        self._called.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=30)
 
     def _loop(self) -> None:
-        while not self._ended.wait(self._interval_s):
+        while True:
+            self._called.wait(self._interval_s)
+            self._called.clear()
+            if self._is_ended:
+                return
             with self._mutex:
-                # Within the lock, so that `ensure` never trusts a thread that is about to end.
-                if not self._sweep():
+                self._is_asked = False
+            # Without the lock: who parks holds locks that the sweep needs, and asks us meanwhile.
+            try:
+                is_needed = self._sweep()
+            except Exception:  # whatever it was: others go on waiting for what is parked
+                logger.exception("parked devices could not be looked after")
+                is_needed = True
+            with self._mutex:
+                if not is_needed and not self._is_asked:
                     self._thread = None
                     return

@@ -21,12 +21,15 @@ from pytest_autorl.errors import (
     DeviceError,
     DeviceProviderError,
     DeviceTimeoutError,
+    NoSessionError,
     ServerAnswerError,
 )
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
+#: The client sends it with each new session (https://github.com/appium/appium-base-driver/pull/400).
+IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 #: (server URL, session id) of each session this process ever opened.
 _seen: set[tuple[str, str]] = set()
 # The client keeps the idempotency key of a new session on a class: one creation at a time per process.
@@ -62,6 +65,7 @@ def open_session(
     *,
     device_id: str,
     limits: Limits,
+    key: str = "",
     guard: Callable[[], None] | None = None,
     on_trouble: Callable[[], None] | None = None,
 ) -> WebDriver:
@@ -71,11 +75,13 @@ def open_session(
         endpoint: Server and capabilities.
         device_id: Stands in every error.
         limits: Deadline of the creation, then of each command.
+        key: Idempotency key of the creation; "" leaves it to the client. Whoever knows it can have the answer again.
         guard: Called before every request; what it raises stops the request from leaving.
         on_trouble: Called when a request met no WebDriver answer: time-out, refused connection, a proxy's page.
     Raises:
         DeviceTimeoutError: No session within ``limits.create_s``.
-        DeviceProviderError: The server could not be reached, refused, or gave a session that is not new.
+        NoSessionError: The server could not be reached, or refused.
+        DeviceProviderError: It broke off, or gave a session that is not new.
     """
     __tracebackhide__ = True
     from appium.options.common import AppiumOptions
@@ -90,7 +96,7 @@ def open_session(
         # Doubly nested, as the client unpacks it twice (Appium-Python-Client 6.0).
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(0)}},
     )
-    connection = _connection(config, endpoint, device_id, guard, on_trouble)
+    connection = _connection(config, endpoint, device_id, key, guard, on_trouble)
     options = AppiumOptions().load_capabilities(dict(endpoint.capabilities))
     with _creation:
         try:
@@ -99,7 +105,7 @@ def open_session(
             # Without the frames in between: pytest prints their arguments, the capabilities among them.
             raise error.with_traceback(None) from None
         except WebDriverException as error:
-            raise DeviceProviderError(
+            raise NoSessionError(
                 f"{endpoint.url} refused a session: {error.msg}",
                 device_id=device_id,
                 do="look at the device and its capabilities",
@@ -182,7 +188,13 @@ def _transport_error(
             device_id=device_id,
             do="look at the device and its server, or raise the limit",
         )
-    return DeviceProviderError(
+    # Nobody listened: then nothing was begun either. After a broken connection that is not known.
+    kind = (
+        NoSessionError
+        if command == "newSession" and isinstance(cause, NewConnectionError)
+        else DeviceProviderError
+    )
+    return kind(
         f"{url} cannot be reached for {command}: {type(cause).__name__}: {cause}",
         device_id=device_id,
         do="is the server running, and the device connected?",
@@ -193,6 +205,7 @@ def _connection(
     config: Any,
     endpoint: Endpoint,
     device_id: str,
+    key: str,
     guard: Callable[[], None] | None,
     on_trouble: Callable[[], None] | None,
 ) -> Any:
@@ -205,10 +218,10 @@ def _connection(
         def get_remote_connection_headers(  # type: ignore[override]  # the client declares a classmethod
             self, parsed_url: Any, keep_alive: bool = True
         ) -> dict[str, Any]:
-            return {
-                **super().get_remote_connection_headers(parsed_url, keep_alive=keep_alive),
-                **endpoint.headers,
-            }
+            found = super().get_remote_connection_headers(parsed_url, keep_alive=keep_alive)
+            if key and IDEMPOTENCY_HEADER in found:
+                found[IDEMPOTENCY_HEADER] = key
+            return {**found, **endpoint.headers}
 
         def execute(self, command: str, params: dict[str, Any]) -> Any:
             __tracebackhide__ = True

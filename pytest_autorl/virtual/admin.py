@@ -57,6 +57,10 @@ class AdminClient:
         """Require a fencing token of session commands; None: none."""
         self._call("POST", _path(device_id, "token"), {"token": token})
 
+    def fence(self, device_id: str, token: int) -> bool:
+        """Keep out every token below this one, and end their session. False when a higher one was there before."""
+        return bool(self._call("POST", _path(device_id, "fence"), {"token": token}))
+
     def set_state(self, device_id: str, **readings: Any) -> dict[str, Any]:
         """Set battery (percent), battery_state, temperature_c, storage_free_mb, network, locked."""
         return dict(self._call("POST", _path(device_id, "state"), readings))

@@ -96,6 +96,11 @@ class AdminApi:
                     raise ProtocolError("invalid argument", f"'token' is an integer or null, got {token!r}")
                 farm.set_token(device, token)
                 return None
+            case "POST", ["fence"]:
+                token = params.get("token")
+                if isinstance(token, bool) or not isinstance(token, int):
+                    raise ProtocolError("invalid argument", f"'token' is an integer, got {token!r}")
+                return farm.fence(device, token)
             case "POST", ["state"]:
                 return self._state(device, params)
             case "GET", ["log"]:

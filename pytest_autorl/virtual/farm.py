@@ -49,7 +49,7 @@ class Farm:
         self._zero: float | None = None
         self._lock = threading.RLock()
         self._sessions: dict[str, Session] = {}
-        self._holders: dict[str, Session | None] = {}  # device id -> session, None while one is created
+        self._holders: dict[str, Session | _Claim] = {}  # device id -> session, a claim while one is created
         self._backends: dict[tuple[str, str], Backend] = {}
         self._answers: OrderedDict[str, _Pending] = OrderedDict()  # idempotency key -> answer
         for each in devices:
@@ -101,7 +101,9 @@ class Farm:
         """The live session on a device."""
         with self._lock:
             session = self._holders.get(device.id)
-            if session is not None and session.is_expired(time.monotonic()):
+            if not isinstance(session, Session):
+                return None
+            if session.is_expired(time.monotonic()):
                 self._drop(session, "newCommandTimeout")
                 return None
             return session
@@ -154,6 +156,21 @@ class Farm:
         with device.lock, self._lock:
             device.required_token = token
 
+    def fence(self, device: Device, token: int) -> bool:
+        """Keep out every token below this one, and end their session: whoever had them is dead, or taken for so.
+
+        Unlike `set_token` it never goes back: whoever comes late with a lower one changes nothing (False).
+        Waits for a command that is at work on the device.
+        """
+        with device.lock, self._lock:
+            if device.required_token is not None and device.required_token > token:
+                return False
+            device.required_token = token
+            holder = self._holders.get(device.id)
+            if isinstance(holder, Session) and (holder.token is None or holder.token < token):
+                self._drop(holder, f"kept out by token {token}")
+            return True
+
     def admit(self, session: Session) -> None:
         """A command of a session arrives: faults and delays of its device.
 
@@ -202,13 +219,14 @@ class Farm:
         """
         caps = merge(params)
         platform = check_driver(caps)
-        device = self._claim(caps, platform, token)
+        device, claim = self._claim(caps, platform, token)
         try:
             acting = device.faults.creation()
             self._transport(device, acting)
             delay_ms = acting["slow"].param("ms") if "slow" in acting else 0.0
             self.pause(device.spec.settings.session_seconds + delay_ms / 1000)
             with device.lock:
+                self._must_be_current(device, claim)
                 device.actor = ("", token)
                 launch(device, caps)
             session = Session(
@@ -219,21 +237,34 @@ class Farm:
                 now_s=time.monotonic(),
             )
         except BaseException:
-            with self._lock:
-                if device.id in self._holders and self._holders[device.id] is None:
-                    del self._holders[device.id]
+            self._unclaim(device, claim)
             raise
         with self._lock:
-            required = device.required_token
-            if self.devices.get(device.id) is not device:
-                raise _refused(f"device {device.id} was taken off the shelf meanwhile")
-            if required is not None and token != required:
-                del self._holders[device.id]
-                raise _refused(f"device {device.id} was given to token {required} meanwhile")
+            try:
+                self._must_be_current(device, claim)
+            except ProtocolError:
+                self._unclaim(device, claim)
+                raise
             self._sessions[session.id] = session
             self._holders[device.id] = session
         device.log("I", "Appium", f"session {session.id} created")
         return session
+
+    def _must_be_current(self, device: Device, claim: _Claim) -> None:
+        """Raise unless a session may still come of the claim: the device may be another's by now."""
+        with self._lock:
+            required = device.required_token
+            if self.devices.get(device.id) is not device:
+                raise _refused(f"device {device.id} was taken off the shelf meanwhile")
+            if self._holders.get(device.id) is not claim or (
+                required is not None and claim.token != required
+            ):
+                raise _refused(f"device {device.id} was given to token {required} meanwhile")
+
+    def _unclaim(self, device: Device, claim: _Claim) -> None:
+        with self._lock:
+            if self._holders.get(device.id) is claim:
+                del self._holders[device.id]
 
     def once(self, key: str, make: Callable[[], Answer]) -> Answer:
         """The answer for an idempotency key: made once, the same for every later (or concurrent) asker."""
@@ -266,7 +297,7 @@ class Farm:
 
     # Inside
 
-    def _claim(self, caps: Mapping[str, Any], platform: str, token: int | None) -> Device:
+    def _claim(self, caps: Mapping[str, Any], platform: str, token: int | None) -> tuple[Device, _Claim]:
         """The device for these capabilities, reserved."""
         with self._lock:
             udid = caps.get("udid")
@@ -279,10 +310,10 @@ class Farm:
                 self._free(device, token)
             else:
                 device = self._first_free(caps, platform)
-            self._holders[device.id] = None
+            claim = self._holders[device.id] = _Claim(token)
             if token is not None:
                 device.required_token = token
-            return device
+            return device, claim
 
     def _free(self, device: Device, token: int | None) -> None:
         """Make the device free for a session with this token, or refuse."""
@@ -293,10 +324,11 @@ class Farm:
             return
         session = self.session_of(device)
         if session is None:
-            if device.id in self._holders:
+            claim = self._holders.get(device.id)
+            if isinstance(claim, _Claim) and not _is_above(token, claim.token):
                 raise _refused(f"device {device.id} is busy: a session is being created on it")
-            return
-        if token is None or (session.token is not None and token <= session.token):
+            return  # whoever creates one for a lower token is dead, and gets none any more
+        if not _is_above(token, session.token):
             raise _refused(f"device {device.id} is busy: session {session.id} is live on it")
         self._drop(session, f"taken over by token {token}")
 
@@ -326,9 +358,9 @@ class Farm:
         session.device.log("I", "Appium", f"session {session.id} ended: {reason}")
 
     def _forget(self, device_id: str) -> None:
-        session = self._holders.pop(device_id, None)
-        if session is not None:
-            self._sessions.pop(session.id, None)
+        holder = self._holders.pop(device_id, None)
+        if isinstance(holder, Session):
+            self._sessions.pop(holder.id, None)
 
     def _transport(self, device: Device, acting: Mapping[str, Fault]) -> None:
         # Not `is_reachable`: this command may just have armed a fault that is meant for the next one.
@@ -351,9 +383,21 @@ class Farm:
                 device.not_responding()
         if "session_killed" in acting:
             with self._lock:
-                session = self._holders.get(device.id)
-                if session is not None:
-                    self._drop(session, "killed")
+                holder = self._holders.get(device.id)
+                if isinstance(holder, Session):
+                    self._drop(holder, "killed")
+
+
+class _Claim:
+    """A session is being created for this token; one object for each creation, so that two are told apart."""
+
+    def __init__(self, token: int | None) -> None:
+        self.token = token
+
+
+def _is_above(token: int | None, other: int | None) -> bool:
+    """Whether a token takes over from another; anyone with a token does from one without."""
+    return token is not None and (other is None or token > other)
 
 
 class _Pending:

@@ -36,6 +36,7 @@ class VirtualServer:
         self._process = process
         self.url = url
         self.pid = process.pid
+        self._parent = os.getpid()
         self.admin_key = admin_key
 
     @classmethod
@@ -88,8 +89,9 @@ class VirtualServer:
         return AdminClient(self.url, self.admin_key)
 
     def stop(self) -> None:
-        """End the process: by the end of its stdin, else TERM, else KILL. Idempotent."""
-        _end(self._process)
+        """End the process: by the end of its stdin, else TERM, else KILL. Idempotent; not for a fork of its parent."""
+        if os.getpid() == self._parent:
+            _end(self._process)
 
     def __enter__(self) -> VirtualServer:
         return self

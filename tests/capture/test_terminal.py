@@ -13,7 +13,15 @@ pytestmark = pytest.mark.unit
 
 
 def row(test: str, start: float, end: float, device: str = "d1", **more: Any) -> dict[str, Any]:
-    return {"test": test, "devices": [device], "start": start, "end": end, "blame": None, **more}
+    return {
+        "test": test,
+        "devices": [device],
+        "start": start,
+        "end": end,
+        "outcome": "passed",
+        "blame": None,
+        **more,
+    }
 
 
 def test_the_header_counts_devices_by_kind_and_status_and_names_seed_and_state() -> None:
@@ -49,6 +57,18 @@ def test_the_summary_tells_devices_waits_and_the_slowest() -> None:
         "failures by blame: 1 device",
         "written: reports/trace.jsonl",
     ]
+
+
+def test_the_summary_names_what_was_lost_and_on_which_devices() -> None:
+    lost = {"outcome": "lost", "blame": "farm"}
+
+    one = summary_lines([row("t::a", 0, 1, **lost)], [], gave_up=0, farm_size=6, files=[])
+    many = [row(f"t::{n}", 0, 1, devices=["d1", "d2"], **lost) for n in range(7)]
+
+    assert one[-2:] == ["lost with its worker: t::a on d1", "failures by blame: 1 farm"]
+    assert summary_lines(many, [], gave_up=0, farm_size=6, files=[])[-2] == (
+        "lost with their worker: t::0 on d1, d2; t::1 on d1, d2; t::2 on d1, d2; t::3 on d1, d2; t::4 on d1, d2; 2 more"
+    )
 
 
 def test_a_run_without_device_tests_says_nothing() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import socket
+import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.cli.checks import Finding, environment, file_system, nearest_folder, tools
+from pytest_autorl.cli.checks import Finding, environment, tools
 from pytest_autorl.cli.servers import providers, status_of
 from pytest_autorl.farm.config import load_farm
 from pytest_autorl.settings import Settings
+from pytest_autorl.state.engine import DeviceRow, TicketRow
+from pytest_autorl.state.sqlite_file import has_wal_reset_bug
 
 Call = Callable[..., Any]
 
@@ -60,6 +65,15 @@ def farm_at(here: Path, url: str) -> None:
     (here / "device_farm.yml").write_text(
         f"providers: {{lab: {{type: appium, url: '{url}'}}}}\ndevices: [{{id: a, provider: lab, platform: android}}]\n"
     )
+
+
+@pytest.fixture
+def farm_of_two(here: Path) -> Path:
+    """Devices of the host, behind a server that nobody asks for long."""
+    path = here / "device_farm.yml"
+    lab = "providers: {lab: {type: appium, url: 'http://127.0.0.1:9'}}"
+    path.write_text(f"{lab}\ndevices: [{{id: a, provider: lab}}, {{id: b, provider: lab}}]\n")
+    return path
 
 
 def test_a_virtual_farm_is_well(autorl: Call, here: Path) -> None:
@@ -243,33 +257,87 @@ def test_looking_leaves_nothing_behind(autorl: Call, here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
-MOUNTS = """\
-22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-30 22 0:40 / /home rw,relatime - nfs4 server:/home rw
-31 30 0:41 / /srv/my\\040disk rw - xfs /dev/sdb1 rw
-32 22 0:42 / /srv rw - ext4 /dev/sdc1 rw
-33 22 0:43 / /srv rw - cifs //server/share rw
-broken line
-"""
+def test_what_stands_in_the_state_is_counted(autorl: Call, farm_of_two: Path, shelf: Any) -> None:
+    shelf.holder("gw0")
+    shelf.put(DeviceRow(key="a", status="busy", holder="gw0", owner="Runner-gw0"))
+    shelf.put(DeviceRow(key="b", status="offline", reason="cable"))
+    shelf.put(TicketRow(0, "gw0", "Runner-gw0", "t", "", ("a",), 1, 0.0, 9e9, ""))
+
+    checks = checks_of(autorl("doctor", "--json"))
+
+    assert re.search(
+        r"mine\.db: 2 devices, 1 in use, 1 waiting, 1\.\d MB \(\w+\)$", checks["state"]["detail"]
+    )
+    assert checks["devices"]["detail"] == "0 available; a busy (Runner-gw0), b offline (cable)"
 
 
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/var/lib", "ext4"),
-        ("/home/me", "nfs4"),
-        ("/homeless", "ext4"),
-        ("/srv/my disk/project", "xfs"),
-        ("/srv", "cifs"),
-    ],
-)
-def test_the_file_system_is_that_of_the_closest_mount(path: str, kind: str) -> None:
-    assert file_system(Path(path), MOUNTS) == kind
+def test_a_state_that_nobody_has_made_is_well(autorl: Call, farm_of_two: Path, shelf: Any) -> None:
+    state = checks_of(autorl("doctor", "--json"))["state"]
+
+    assert (state["status"], ": not made yet (" in state["detail"]) == ("ok", True)
 
 
-def test_the_nearest_folder_is_the_closest_that_exists(tmp_path: Path) -> None:
-    assert nearest_folder(tmp_path) == tmp_path
-    assert nearest_folder(tmp_path / "a" / "b") == tmp_path
+def test_a_damaged_state_fails_with_the_way_out_and_the_rest_is_looked_at(
+    autorl: Call, farm_of_two: Path, shelf: Any
+) -> None:
+    shelf.put(DeviceRow(key="a", status="available"))
+    shelf.path.write_bytes(b"\0" * 4096)
+
+    said = autorl("doctor", "--json")
+
+    checks = checks_of(said)
+    assert said.code == 1
+    assert checks["state"]["status"] == "fail"
+    assert "mine.db is damaged" in checks["state"]["detail"]
+    assert "start a new run" in checks["state"]["do"]
+    assert checks["disk"]["status"] in ("ok", "warn")
+
+
+def test_a_state_that_can_only_be_read_fails(autorl: Call, farm_of_two: Path, shelf: Any) -> None:
+    """Its folder can be written, which is not enough."""
+    shelf.put(DeviceRow(key="a", status="available"))
+    mounted = ["mount", "--bind", shelf.path, shelf.path]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file read-only needs root")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", shelf.path], check=True)
+        said = autorl("doctor", "--json")
+    finally:
+        subprocess.run(["umount", "-l", shelf.path], check=True)
+
+    state = checks_of(said)["state"]
+    assert (said.code, state["status"]) == (1, "fail")
+    assert state["detail"].endswith("mine.db can be read, and not written")
+
+
+def test_a_state_on_a_network_file_system_fails_or_is_told_to_be_elsewhere(
+    autorl: Call, farm_of_two: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where it was named; the default gives way to a local folder, which one has to know."""
+    (here / "net").mkdir()
+    (here / "local").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(here / "local"))
+    monkeypatch.setattr("platformdirs.user_state_dir", lambda name: str(here / "net" / name))
+
+    def kind_of(path: Path, mounts: str | None = None) -> str:
+        return "nfs4" if here / "net" in (path, *path.parents) else "ext4"
+
+    monkeypatch.setattr("pytest_autorl.state.place.file_system", kind_of)
+
+    named = checks_of(autorl("doctor", "--state", str(here / "net" / "s.db"), "--json"))["state"]
+    default = [check for check in autorl("doctor", "--json").data["checks"] if check["name"] == "state"]
+
+    assert (named["status"], named["do"]) == ("fail", "name a path on a local disk")
+    assert [check["status"] for check in default] == ["warn", "ok"]
+    assert "is on a network file system (nfs4): the state is" in default[0]["detail"]
+
+
+def test_the_version_of_sqlite_is_told_with_its_bug(autorl: Call, here: Path) -> None:
+    found = checks_of(autorl("doctor", "--farm", "virtual:1", "--json"))["sqlite"]
+
+    has_bug = has_wal_reset_bug(sqlite3.sqlite_version_info)
+    assert found["detail"].startswith(sqlite3.sqlite_version)
+    assert (found["status"], bool(found["do"])) == (("warn", True) if has_bug else ("ok", False))
 
 
 def test_tools_are_found_in_the_projects_own_folder_and_missed_only_where_needed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.state.filelocks import FileLockStore
+from pytest_autorl.state.engine import DeviceRow, TicketRow
 
 Call = Callable[..., Any]
 
@@ -61,15 +61,14 @@ def test_list_as_json_has_the_documented_keys(autorl: Call, farm: Path) -> None:
     }
 
 
-def test_list_names_who_holds_a_device_and_since_when(autorl: Call, farm: Path, here: Path) -> None:
-    store = FileLockStore(here / "mine.db.leases", now=lambda: 1_700_000_000.0)
-    store.acquire(
-        ["pixel-8"], count=1, owner="Runner-host-gw1", purpose="tests/test_a.py::test_pay", wait_s=0
-    )
-    try:
-        rows = autorl("farm", "list", "--state", "mine.db", "--json").data["devices"]
-    finally:
-        store.close()
+def test_list_names_who_holds_a_device_and_since_when(
+    autorl: Call, farm: Path, here: Path, shelf: Any
+) -> None:
+    shelf.holder("gw1")
+    held = DeviceRow(key="pixel-8", status="busy", since_at_s=1_700_000_000.0, holder="gw1")
+    shelf.put(held._replace(owner="Runner-host-gw1", purpose="tests/test_a.py::test_pay"))
+
+    rows = autorl("farm", "list", "--json").data["devices"]
 
     assert {key: rows[0][key] for key in ("status", "holder", "reason", "since")} == {
         "status": "busy",
@@ -78,6 +77,16 @@ def test_list_names_who_holds_a_device_and_since_when(autorl: Call, farm: Path, 
         "since": "2023-11-14T22:13:20Z",
     }
     assert [row["status"] for row in rows[1:]] == ["available", "available"]
+
+
+def test_list_has_the_queue_of_status(autorl: Call, farm: Path, shelf: Any) -> None:
+    shelf.holder("gw1")
+    shelf.put(TicketRow(0, "gw1", "Runner-gw1", "test_b", "", ("pixel-8",), 1, 0.0, 9e9, ""))
+
+    listed, status = autorl("farm", "list", "--json"), autorl("farm", "status", "--json")
+
+    assert [waiting["purpose"] for waiting in listed.data["queue"]] == ["test_b"]
+    assert listed.data["queue"] == status.data["queue"]
 
 
 def test_looking_makes_no_state_directory(autorl: Call, farm: Path, here: Path) -> None:
@@ -135,6 +144,17 @@ def test_why_a_device_tells_its_status_and_whether_it_fits(autorl: Call, farm: P
     assert fails.code == 1
     assert fails.data["misfits"] == [{"device": "sim", "failed": ["form_factor is tablet, needs phone"]}]
     assert [row["id"] for row in fails.data["devices"]] == ["sim"]
+
+
+def test_why_one_simulated_device_looks_where_the_whole_farm_has_its_state(
+    autorl: Call, farm: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farm of nothing but simulated devices has its state in the project; this one is not such a farm."""
+    (here / ".autorl").mkdir()
+    (here / ".autorl" / "state.db").write_text("nothing of ours")
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "of-the-user"))
+
+    assert autorl("farm", "why", "sim").code == 0
 
 
 def test_an_unknown_device_or_attribute_is_exit_code_2_with_the_nearest(autorl: Call, farm: Path) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_autorl.errors import LeaseLostError, LeaseTimeoutError, UnsatisfiableError
+from pytest_autorl.errors import LeaseLostError, LeaseTimeoutError, OutOfServiceError, UnsatisfiableError
 from pytest_autorl.farm.config import virtual_farm
+from pytest_autorl.farm.device import DeviceStatus
 from pytest_autorl.farm.pool import Pool
 from pytest_autorl.farm.providers import build
 from pytest_autorl.farm.providers.base import Provider
 from pytest_autorl.farm.requirement import Requirement
 from pytest_autorl.settings import Settings
-from pytest_autorl.state.filelocks import FileLockStore
+from pytest_autorl.state import ledger
+from pytest_autorl.state.leases import Lease, Session, Unclean
+from pytest_autorl.state.sqlite import SqliteEngine
+from pytest_autorl.state.store import DurableStore
 
 pytestmark = pytest.mark.integration
 
@@ -42,11 +47,21 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_pool(
     directory: Path, providers: dict[str, Provider]
-) -> Iterator[Callable[..., tuple[Pool, FileLockStore, Events]]]:
-    pools: list[Pool] = []
+) -> Iterator[Callable[..., tuple[Pool, DurableStore, Events]]]:
+    made: list[tuple[Pool, DurableStore]] = []
+    devices = {device.id: device for device in FARM.devices}
 
-    def make(*, parks: bool = False, wait_s: float = 0.0) -> tuple[Pool, FileLockStore, Events]:
-        store = FileLockStore(directory)
+    def recover(unclean: Unclean) -> str:
+        device = devices[unclean.lease.device_id]
+        return providers[device.provider].recover(device, unclean)
+
+    def make(*, parks: bool = False, wait_s: float = 0.0) -> tuple[Pool, DurableStore, Events]:
+        store = DurableStore(
+            SqliteEngine(directory / "state.db"),
+            folder=directory / "holders",
+            devices=dict.fromkeys(devices, 0),
+            recover=recover,
+        )
         events: Events = []
         pool = Pool(
             FARM.devices,
@@ -58,12 +73,13 @@ def make_pool(
             events=lambda name, facts: events.append((name, dict(facts))),
             chance=random.Random(1),
         )
-        pools.append(pool)
+        made.append((pool, store))
         return pool, store, events
 
     yield make
-    for pool in pools:
+    for pool, store in made:
         pool.close()
+        store.close()
 
 
 def names(events: Events) -> list[str]:
@@ -97,12 +113,12 @@ def test_a_parked_session_is_used_again_and_ended_with_the_pool(make_pool: Any) 
         with pool.lease(Requirement()) as (device,):
             sessions.add(device.driver.session_id)
     assert len(sessions) == 1
-    assert store.holder(device.id) is not None
+    assert store.devices()[device.id].owner == "me"
 
     pool.close()
 
     assert names(events).count("session closed") == 1
-    assert store.holder(device.id) is None
+    assert store.devices()[device.id].owner == ""
 
 
 def test_without_parking_a_device_is_free_at_once(make_pool: Any) -> None:
@@ -110,9 +126,9 @@ def test_without_parking_a_device_is_free_at_once(make_pool: Any) -> None:
 
     with pool.lease(Requirement()) as (device,):
         assert device.driver.session_id
-        assert store.holder(device.id) is not None
+        assert store.devices()[device.id].owner == "me"
 
-    assert store.holder(device.id) is None
+    assert store.devices()[device.id].owner == ""
     assert names(events) == ["granted", "session opened", "session closed", "released"]
 
 
@@ -193,7 +209,7 @@ def test_a_parked_device_is_given_up_when_another_run_wants_it(make_pool: Any) -
     tablet = Requirement(form_factor="tablet")
     with first.lease(tablet) as (device,):
         assert device.driver.session_id
-    assert store.holder(device.id) is not None
+    assert store.devices()[device.id].owner == "me"
 
     with second.lease(tablet) as (theirs,):
         assert theirs.lease.token > device.lease.token
@@ -222,3 +238,75 @@ def test_two_runs_take_turns_on_one_device(make_pool: Any) -> None:
 
     assert sorted(order) == list("aaabbb")
     assert order not in (list("aaabbb"), list("bbbaaa"))
+
+
+class _BrokenOffError(BaseException):
+    """As a test's time limit or Ctrl-C: no `Exception`."""
+
+
+def _break_off() -> None:
+    raise _BrokenOffError
+
+
+@pytest.mark.parametrize("parks", [True, False])
+def test_an_ending_that_is_broken_off_loses_no_device(make_pool: Any, parks: bool) -> None:
+    """A time limit strikes while a session is being ended: the device is recovered, the others are given back."""
+    pool, _, _ = make_pool(parks=parks)
+    grant = pool.acquire(Requirement(count=3))
+    for device in grant.devices:
+        device.driver.quit = _break_off
+
+    end = pool.close if parks else partial(pool.release, grant)
+    with pytest.raises(_BrokenOffError):
+        end()
+
+    with pool.lease(Requirement(count=3), wait_s=30.0) as again:
+        assert all(device.driver.session_id for device in again)
+        assert {device.lease.owner for device in again} == {"me"}
+
+
+def test_a_session_of_a_lease_that_was_lost_meanwhile_is_ended(
+    make_pool: Any, providers: dict[str, Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else knows of it, and the guard keeps the client itself from ending it."""
+    monkeypatch.setattr(providers["virtual"], "scope", "host")
+    pool, store, _ = make_pool()
+    grant = pool.acquire(Requirement(form_factor="tablet"))
+    (device,) = grant.devices
+    note = store.note_sessions
+    opened: list[str] = []
+
+    def lose(lease: Lease, sessions: Sequence[Session]) -> None:
+        if sessions[-1].id:
+            opened.append(sessions[-1].id)
+            raise LeaseLostError("taken away", device_id=lease.device_id)
+        note(lease, sessions)
+
+    monkeypatch.setattr(store, "note_sessions", lose)
+
+    with pytest.raises(LeaseLostError):
+        _ = device.driver
+
+    assert opened
+    assert providers["virtual"].admin.device(device.id)["session"] is None
+    pool.release(grant)
+
+
+def test_of_devices_out_of_service_a_class_waits_once(make_pool: Any) -> None:
+    """Not each of a hundred tests for five minutes."""
+    pool, store, _ = make_pool()
+    now = ledger.Now(0.0, 0.0, 60.0)
+    with pool.lease(Requirement(form_factor="tablet")) as (device,):
+        pass
+    store._engine.write(
+        lambda books: ledger.set_status(books, device.id, DeviceStatus.UNHEALTHY, "quarantined", now)
+    )
+    tablet = Requirement(form_factor="tablet")
+
+    with pytest.raises(OutOfServiceError, match=r"waited 0\.2 s"):
+        pool.acquire(tablet, wait_s=0.2)
+    with pytest.raises(OutOfServiceError, match="waited 0 s"):
+        pool.acquire(tablet, wait_s=300.0)
+
+    store._engine.write(lambda books: ledger.set_status(books, device.id, DeviceStatus.AVAILABLE, "", now))
+    pool.release(pool.acquire(tablet, wait_s=300.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -65,6 +67,55 @@ def test_a_command_on_its_way_does_nothing_once_the_device_was_taken_over(
     assert caught.value.error == "invalid session id"
     assert device.effects() == before
     assert (device.app_state(BANK), device.is_locked) == (FOREGROUND, False)
+
+
+def test_a_fence_ends_the_session_of_a_lower_token_and_never_goes_back(farm: Farm) -> None:
+    """Whoever cleans up after a dead holder may come late: by then the device can be another's already."""
+    device = farm.devices["d"]
+    old = begin(farm, 1)
+
+    assert farm.fence(device, 2)
+
+    assert farm.session_of(device) is None
+    with pytest.raises(ProtocolError, match="terminated or not started"):
+        farm.check(old, 1)
+    new = begin(farm, 3)
+    assert not farm.fence(device, 2)
+    assert farm.session_of(device) is new
+    farm.check(new, 3)
+
+
+def test_a_creation_gives_way_to_a_higher_token(farm: Farm) -> None:
+    """Whoever had begun it is dead by then: the next holder need not wait for what nobody waits for."""
+    device = farm.devices["d"]
+    wanted = {"platformName": "Android", "appium:automationName": "UiAutomator2", "appium:udid": "d"}
+    caps = {"capabilities": {"alwaysMatch": wanted}}
+    begun, may_go_on = threading.Event(), threading.Event()
+    outcomes: dict[int, object] = {}
+
+    def create(token: int, launch: Callable[..., None]) -> None:
+        try:
+            outcomes[token] = farm.create_session(caps, token=token, launch=launch)
+        except ProtocolError as error:
+            outcomes[token] = str(error)
+
+    def hold(*_: object) -> None:
+        begun.set()
+        assert may_go_on.wait(30)
+
+    first = threading.Thread(target=create, args=(1, hold))
+    first.start()
+    assert begun.wait(30)
+    second = threading.Thread(target=create, args=(2, lambda *_: None))
+    second.start()
+    while device.required_token != 2:
+        assert second.is_alive()
+    may_go_on.set()
+    first.join(30)
+    second.join(30)
+
+    assert "device d was given to token 2 meanwhile" in str(outcomes[1])
+    assert farm.session_of(device) is outcomes[2]
 
 
 def test_a_raised_token_stops_a_command_on_its_way(farm: Farm) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_autorl.address import origin, split_user_info
 from pytest_autorl.farm.device import Device
+from pytest_autorl.farm.orphans import end_sessions
 from pytest_autorl.farm.providers.base import Readings, ResetPolicy
 from pytest_autorl.farm.session import Endpoint
-from pytest_autorl.state.leases import Lease
+from pytest_autorl.state.leases import Lease, Unclean
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
@@ -32,6 +33,8 @@ class AppiumProvider:
     """
 
     scope: Literal["run", "host"] = "host"
+    #: systemPort, chromedriverPort, mjpegServerPort, wdaLocalPort, webkitDebugProxyPort.
+    port_count = 5
     #: Appium's own default ("fast reset"), unless the capabilities say `noReset`: then it was meant so.
     starts_as_new = True
 
@@ -70,10 +73,13 @@ class AppiumProvider:
         wanted: dict[str, Any] = {"platformName": device.platform, **self._capabilities}
         if self._app:
             wanted["appium:app"] = self._app
+        return Endpoint(url=self.url, capabilities=wanted, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
         headers = {"Authorization": self._basic} if self._basic else {}
         if self._hub_token and self._hub_url and origin(self._hub_url) == origin(self.url):
             headers["Authorization"] = f"Bearer {self._hub_token}"
-        return Endpoint(url=self.url, capabilities=wanted, headers=headers)
+        return headers
 
     def reset(self, device: Device, driver: WebDriver) -> bool:
         """See `Provider.reset`. Without a known app id only a new session makes the app as new."""
@@ -88,6 +94,10 @@ class AppiumProvider:
     def readings(self, device: Device) -> Readings:
         """See `Provider.readings`: an Appium server says nothing of a device outside its sessions."""
         return Readings()
+
+    def recover(self, device: Device, unclean: Unclean) -> str:
+        """See `Provider.recover`: the server cannot check a token, so what was recorded is ended first."""
+        return end_sessions(self.url, unclean.sessions, headers=self._headers())
 
     def log(self, device: Device, driver: WebDriver | None) -> str:
         """See `Provider.log`."""

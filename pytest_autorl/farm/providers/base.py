@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.session import Endpoint
-from pytest_autorl.state.leases import Lease
+from pytest_autorl.state.leases import Lease, Unclean
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
@@ -42,6 +42,8 @@ class Provider(Protocol):
     name: str
     #: Its devices belong to this run alone ("run"), or other runs on this host may meet them ("host").
     scope: Literal["run", "host"]
+    #: TCP ports of this host that a lease of one of its devices comes with.
+    port_count: int
     #: A new session finds the app as new; else the pool resets it.
     starts_as_new: bool
     #: Reset policy of its devices, unless a fixture says otherwise.
@@ -67,6 +69,12 @@ class Provider(Protocol):
 
     def readings(self, device: Device) -> Readings:
         """Ask the device, or its server, how it is. Raises DeviceError when that fails."""
+
+    def recover(self, device: Device, unclean: Unclean) -> str:
+        """End what an earlier lease may have left alive on the device, and see that it answers.
+
+        Returns what could not be done, "" when the device is fit for the next lease. Ends in bounded time.
+        """
 
     def log(self, device: Device, driver: WebDriver | None) -> str:
         """The device's own log, newest lines last, bounded; "" when there is none."""

@@ -10,7 +10,7 @@ from pytest_autorl.errors import DeviceProviderError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.providers.base import Readings, ResetPolicy
 from pytest_autorl.farm.session import Endpoint
-from pytest_autorl.state.leases import Lease
+from pytest_autorl.state.leases import Lease, Unclean
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
@@ -34,6 +34,8 @@ class VirtualProvider:
     """
 
     scope: Literal["run", "host"] = "run"
+    #: Its server is reached on one port, whatever the device.
+    port_count = 0
     #: A session clears the app's data; the back end and the way the device is held are as the last one left them.
     starts_as_new = False
 
@@ -124,6 +126,14 @@ class VirtualProvider:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DeviceProviderError(f"cannot read {seen!r}", device_id=device.id) from error
+
+    def recover(self, device: Device, unclean: Unclean) -> str:
+        """See `Provider.recover`. The device itself keeps out whoever had it before."""
+        try:
+            self.admin.fence(device.id, unclean.lease.token)
+        except DeviceProviderError as error:
+            return str(error.args[0])
+        return ""
 
     def log(self, device: Device, driver: WebDriver | None) -> str:
         """See `Provider.log`."""
