@@ -16,6 +16,10 @@ CRITICAL := pytest_autorl/state/*
 DEMO_OPTIONS ?= -n 4 --autorl-farm device_farm.yml \
 	--junitxml=reports/junit.xml --alluredir=reports/allure-results --clean-alluredir
 TEST_OPTIONS ?= -n $(WORKERS)
+# One season after the other: each has eight processes.
+CHAOS_SEEDS ?= 30
+CHAOS_KILLS ?= 200
+CHAOS_OPTIONS ?= -v
 
 # A version manager's shim may exist and still refuse to run: ask each candidate, take the first that answers.
 define FIND_PYTHON
@@ -52,6 +56,11 @@ test: $(VENV)/.ready-test real-parts ## Run the whole suite with coverage, again
 	@echo "critical paths:"
 	@$(BIN)/python -m coverage report --fail-under=100 --include='$(CRITICAL)'
 
+.PHONY: chaos
+chaos: $(VENV)/.ready-test ## Kill and stop holders of leases in 30 seeded seasons, and judge what became of the devices
+	CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/python -m pytest -p no:cov tests/state/test_chaos.py $(CHAOS_OPTIONS)
+	KILLS=$(CHAOS_KILLS) $(BIN)/python -m pytest -p no:cov tests/test_kill_season.py $(CHAOS_OPTIONS)
+
 .PHONY: real-parts
 real-parts: $(VENV)/.ready-test ## Fetch the real servers that tests/real/ runs against into .tools/
 	@$(BIN)/python tests/support/real_parts.py
@@ -64,8 +73,8 @@ lint: $(VENV)/.ready-lint ## Check style, types and workflows
 	$(BIN)/zizmor --offline --quiet .github/workflows
 
 .PHONY: bench
-bench: $(VENV)/.ready-test ## Measure every figure that the README claims
-	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(VENV)/.ready-bench ## Measure every figure that the README claims
+	@missed=0; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || missed=1; done; exit $$missed
 
 .PHONY: clean
 clean: ## Remove what runs left behind; .venv and .tools stay
@@ -89,6 +98,11 @@ $(VENV)/.ready-demo: $(VENV)/.python
 $(VENV)/.ready-test: $(VENV)/.ready-demo
 	@echo "installing what the tests need into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[otel]" --group test
+	@touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready-test
+	@echo "installing what the benchmarks compare with into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 $(VENV)/.ready-lint: $(VENV)/.ready-demo
