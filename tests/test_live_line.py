@@ -254,9 +254,11 @@ class Terminal:
             pass
         return self.process.wait(PATIENCE_S)
 
-    def writes_within(self, wait_s: float) -> bool:
-        """Whether anything is written in the next seconds."""
-        return self._read(wait_s)
+    def listen(self, wait_s: float) -> None:
+        """Take in what is written in the next seconds."""
+        end_s = time.monotonic() + wait_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._read(left_s)
 
     def type(self, text: str) -> None:
         """As if a person did."""
@@ -372,8 +374,11 @@ def test_a_person_at_the_debugger_is_left_alone(pytester: pytest.Pytester) -> No
         (pytester.path / "go").touch()
         terminal.until(lambda screen: screen.shown[screen.row].startswith("(Pdb)"))
         assert "devices in use" not in terminal.screen.text
-        # Two looks at the state and more: with nothing to say to that, nothing is written.
-        assert not terminal.writes_within(1.5)
+        at_prompt = len(terminal.raw)
+        # Two looks at the state and more. What comes now can only be the rest of the debugger's own prompt.
+        terminal.listen(1.5)
+        assert not _OURS.search(terminal.raw[at_prompt:])
+        assert terminal.screen.shown[terminal.screen.row].startswith("(Pdb)")
         terminal.type("c\n")
         status = terminal.end()
 
