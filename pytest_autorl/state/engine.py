@@ -49,6 +49,11 @@ class DeviceRow(NamedTuple):
     expires_s: float = 0.0
     #: First port of the leased block; 0 without.
     port: int = 0
+    #: The server that its sessions are on, and how many that takes at once; "" and 0: no limit.
+    server: str = ""
+    slots: int = 0
+    #: What was last found out about its health, see `farm.fitness.Verdict`; "" when nothing was.
+    health: str = ""
     is_parked: bool = False
     #: Its holder has agreed to give it up.
     is_yielding: bool = False
@@ -122,6 +127,8 @@ class Phase(NamedTuple):
     status: str
     is_held: bool
     is_yielding: bool
+    server: str = ""
+    slots: int = 0
 
 
 class Books(Protocol):
@@ -139,8 +146,8 @@ class Books(Protocol):
     def phases(self) -> dict[str, Phase]:
         """What granting needs to know of every device."""
 
-    def available(self) -> set[str]:
-        """Keys of the devices whose status is available."""
+    def available(self) -> dict[str, bool]:
+        """Keys of the devices whose status is available, each with whether its server sets a limit."""
 
     def put_device(self, row: DeviceRow) -> None:
         """Insert or replace."""

@@ -94,6 +94,8 @@ class DeviceState:
         holder, pid: Id of the holder in the state, and its process; "" and 0 when nobody holds it. While a device is
             recovered that is whoever recovers it.
         next_status, next_reason: What it will be when its lease ends; None and "": available.
+        server, slots: The server behind it, and how many sessions that takes at once; "" and 0: no limit.
+        health: What was last found out about its health, see `farm.fitness.Verdict.from_text`; "" when nothing was.
     """
 
     device_id: str
@@ -110,6 +112,9 @@ class DeviceState:
     pid: int = 0
     next_status: DeviceStatus | None = None
     next_reason: str = ""
+    server: str = ""
+    slots: int = 0
+    health: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +144,13 @@ class LeaseStore(Protocol):
         purpose: str,
         wait_s: float,
         need: str = "",
+        is_patient: bool = True,
     ) -> tuple[Lease, ...]:
         """Grant `count` of the candidates at once, in the candidates' order of preference.
 
         All or nothing, first come first served: while fewer than `count` can be had, none is held, and nobody who
-        asks later gets one of them. Waits up to `wait_s` seconds.
+        asks later gets one of them. Waits up to `wait_s` seconds; without `is_patient` only as long as waiting can
+        help without anybody's doing, so not for devices that are out of service.
         Raises LeaseTimeoutError when they could not be had in time, naming who holds them; ValueError when
         there are fewer candidates than `count`; StateError when the store cannot be used.
         """
@@ -160,6 +167,15 @@ class LeaseStore(Protocol):
 
     def note(self, lease: Lease, *, purpose: str, need: str, is_parked: bool) -> None:
         """What it is used for now, for those who look. Written a little later; never raises."""
+
+    def judge(self, device_id: str, health: str, *, status: DeviceStatus, reason: str) -> None:
+        """Write down what was found out about a device's health, and what it is to be, see `ledger.judge`.
+
+        Raises StateError.
+        """
+
+    def health(self, device_id: str) -> str:
+        """What was last found out about its health, by whichever process; "" when nothing was. Raises StateError."""
 
     def note_sessions(self, lease: Lease, sessions: Sequence[Session]) -> None:
         """Record what may be alive on the device, so that others can end it after our death.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.device import DeviceStatus
+from pytest_autorl.farm.sample import HEALTH
 from pytest_autorl.state import grants
 from pytest_autorl.state.engine import OF_RUN, Books, DeviceRow, HolderRow, SessionRow, TicketRow
 
@@ -62,17 +63,23 @@ def can_become(status: str, wanted: DeviceStatus) -> bool:
 # -- devices and holders -------------------------------------------------------------------------------------
 
 
-def enroll(books: Books, ports: Mapping[str, int], now: Now) -> frozenset[str]:
-    """Make devices known; `ports` says for each key how many ports its grants come with. Returns whom to wake."""
+def enroll(
+    books: Books, ports: Mapping[str, int], now: Now, *, slots: Mapping[str, tuple[str, int]] | None = None
+) -> frozenset[str]:
+    """Make devices known. Returns whom to wake.
+
+    Args:
+        ports: For each key how many ports its grants come with.
+        slots: For each key whose server sets a limit: that server, and how many sessions it takes at once. None:
+            the asker does not know, what stands there stays.
+    """
     floor = books.number("floor")
     for key, count in ports.items():
-        row = books.device(key)
-        if row is None:
-            books.put_device(
-                DeviceRow(key=key, status=A, since_at_s=now.wall_s, token=floor, port_count=count)
-            )
-        elif row.port_count != count:
-            books.put_device(row._replace(port_count=count))
+        row = books.device(key) or DeviceRow(key=key, status=A, since_at_s=now.wall_s, token=floor)
+        server, limit = (row.server, row.slots) if slots is None else slots.get(key, ("", 0))
+        changed = row._replace(port_count=count, server=server, slots=limit)
+        if changed != books.device(key):
+            books.put_device(changed)
     return settle(books, now)
 
 
@@ -127,7 +134,8 @@ def ask(books: Books, wish: TicketRow, now: Now, *, may_wait: bool = True) -> An
     if not waiting:
         free = books.available()
         mine = [key for key in wish.candidates if key in free][: wish.wants]
-        if len(mine) == wish.wants:  # mostly nobody waits, and something is free
+        # Mostly nobody waits, something is free, and no server sets a limit.
+        if len(mine) == wish.wants and not any(free[key] for key in mine):
             return Answer(_grant(books, wish, mine, now), 0, frozenset())
     last = wish._replace(number=max((ticket.number for ticket in waiting), default=0) + 1)
     served = grants.decide([*waiting, last], books.phases())
@@ -138,8 +146,11 @@ def ask(books: Books, wish: TicketRow, now: Now, *, may_wait: bool = True) -> An
     if not may_wait:
         return Answer((), 0, frozenset())
     number = books.add_ticket(wish)
-    wanted = set(wish.candidates)
-    holding = {row.holder for row in books.devices() if row.holder and row.key in wanted}
+    rows = books.devices()
+    # Who has one of them, or takes a slot of its server.
+    servers = {row.server for row in rows if row.slots and row.key in wish.candidates}
+    wanted = {row.key for row in rows if row.slots and row.server in servers}.union(wish.candidates)
+    holding = {row.holder for row in rows if row.holder and row.key in wanted}
     rings = {holder.wake for holder in books.holders() if holder.id in holding and holder.wake}
     return Answer((), number, settle(books, now) | rings)
 
@@ -277,7 +288,45 @@ def freed(row: DeviceRow, now: Now) -> DeviceRow:
         since_at_s=now.wall_s,
         token=row.token,
         port_count=row.port_count,
+        server=row.server,
+        slots=row.slots,
+        health=row.health,
     )
+
+
+# -- health --------------------------------------------------------------------------------------------------
+
+
+def judge(books: Books, key: str, health: str, status: DeviceStatus, reason: str, now: Now) -> frozenset[str]:
+    """Write down what was found out about a device's health. Returns whom to wake.
+
+    It becomes what it was judged to be, one that is leased when its lease ends. What was decided by hand, or by a
+    recovery, stays: only a status that was given by this changes.
+
+    Args:
+        health: For those who look, see `DeviceRow.health`.
+        status: available, unhealthy or offline.
+        reason: Begins with `HEALTH` for what is not available.
+    """
+    row = books.device(key)
+    if row is None:
+        return frozenset()
+    row = row._replace(health=health)
+    after = "" if status == A else f"{status} {reason}"
+    is_free_to = not row.after or row.after.partition(" ")[2].startswith(HEALTH)
+    if row.holder:
+        rings = frozenset[str]()
+        if is_free_to and row.after != after:
+            row = row._replace(after=after)
+            # Its holder may keep it between two tests for as long as nobody wants it: it is told.
+            rings = frozenset(each.wake for each in books.holders() if each.id == row.holder and row.after)
+        books.put_device(row)
+        return rings
+    if row.status == A or (row.status in (O, U) and row.reason.startswith(HEALTH)):
+        since_at_s = row.since_at_s if row.status == status else now.wall_s
+        row = row._replace(status=status, reason=reason, since_at_s=since_at_s, after="")
+    books.put_device(row)
+    return settle(books, now)
 
 
 # -- by hand -------------------------------------------------------------------------------------------------
@@ -305,8 +354,11 @@ def set_status(
         return row, frozenset(each.wake for each in books.holders() if each.id == row.holder and row.after)
     if row.status != status:
         _must_become(row, status)
-    sessions = row.sessions if status != A else ()
-    row = row._replace(status=status, reason=reason, since_at_s=now.wall_s, after="", sessions=sessions)
+    # Somebody who knows better has mended it: what stood in its way is forgotten, and it is looked at anew.
+    sessions, health = (row.sessions, row.health) if status != A else ((), "")
+    row = row._replace(
+        status=status, reason=reason, since_at_s=now.wall_s, after="", sessions=sessions, health=health
+    )
     books.put_device(row)
     return row, settle(books, now)
 

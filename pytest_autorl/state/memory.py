@@ -43,11 +43,15 @@ class MemoryBooks:
 
     def phases(self) -> dict[str, Phase]:
         """See `Books.phases`."""
-        return {r.key: Phase(r.status, bool(r.holder), r.is_yielding) for r in self._devices.values()}
+        return {
+            row.key: Phase(row.status, bool(row.holder), row.is_yielding, row.server, row.slots)
+            for row in self._devices.values()
+        }
 
-    def available(self) -> set[str]:
+    def available(self) -> dict[str, bool]:
         """See `Books.available`."""
-        return {row.key for row in self._devices.values() if row.status == DeviceStatus.AVAILABLE}
+        free = (row for row in self._devices.values() if row.status == DeviceStatus.AVAILABLE)
+        return {row.key: row.slots > 0 for row in free}
 
     def put_device(self, row: DeviceRow) -> None:
         """See `Books.put_device`."""

@@ -4,55 +4,97 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar, overload
 from urllib.parse import quote
 
-from pytest_autorl.errors import StateDamagedError, StateError, StateVersionError
+from pytest_autorl.errors import StateDamagedError, StateVersionError
 from pytest_autorl.state import sqlite_file
-from pytest_autorl.state.sqlite import SqliteEngine
-from pytest_autorl.state.sqlite_books import MIGRATIONS, SqliteBooks
+from pytest_autorl.state.engine import Books
+from pytest_autorl.state.sqlite_books import MIGRATIONS, SqliteBooks, migrate
 from pytest_autorl.state.view import View, view
+
+T = TypeVar("T")
 
 #: How long it waits for those who write, seconds: people look just when somebody is stuck.
 _PATIENCE_S = 2.0
+#: So often it looks again at a file that was written while it was read.
+_LOOKS = 10
 
 
-def peek(path: Path) -> View:
-    """What the state shows; an empty view when nobody has made it yet. Raises StateError."""
+@overload
+def peek(path: Path) -> View: ...
+@overload
+def peek(path: Path, work: Callable[[Books], T]) -> T: ...
+def peek(path: Path, work: Callable[[Books], Any] = view) -> Any:
+    """What the state shows; that of an empty one when nobody has made it yet. Raises StateError.
+
+    Args:
+        work: Reads what is wanted; may be called more than once.
+    """
     if not _size(path):
-        return View((), ())
-    if not _beside(path, ".gate").exists():  # not made by us: opening it would make files beside it
-        try:
-            return _peek_unchangeable(path)
-        except StateDamagedError as error:
-            what = f"{path} is no state of pytest-autorl"
-            raise StateVersionError(what, do="name another file with --autorl-state") from error
+        return _in_memory(None, work)
     try:
-        engine = SqliteEngine(path, deadline_s=_PATIENCE_S)
-    except StateVersionError:
-        raise
-    except StateError:
-        # It cannot be written, or not now: it can be read all the same.
-        return _peek_unchangeable(path)
-    with contextlib.closing(engine):
-        return engine.read(view)
+        return _read(path, work)
+    except StateDamagedError as error:
+        if _beside(path, ".gate").exists():
+            raise
+        what = f"{path} is no state of pytest-autorl"
+        raise StateVersionError(what, do="name another file with --autorl-state") from error
 
 
-def _peek_unchangeable(path: Path) -> View:
-    # SQLite reads a log only together with its index, which it must find or be able to make. Without a log the file
-    # is all there is, and nothing at all is to be made.
-    how = "mode=ro" if _size(_beside(path, "-wal")) else "immutable=1"
+def _read(path: Path, work: Callable[[Books], T]) -> T:
+    for _ in range(_LOOKS):
+        # SQLite reads a log only together with its index, which it must find or be able to make. Without a log the
+        # file is all there is, and nothing at all is to be made.
+        if _size(_beside(path, "-wal")):
+            break
+        before = _stamp(path)
+        try:
+            found = _read_as(path, "mode=ro&immutable=1", work)
+        except StateDamagedError:
+            if _stamp(path) == before:
+                raise
+        else:
+            # No lock was asked for, so whoever began to write meanwhile may have torn it.
+            if _stamp(path) == before:
+                return found
+    return _read_as(path, "mode=ro", work)
+
+
+def _read_as(path: Path, how: str, work: Callable[[Books], T]) -> T:
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path.absolute()))}?{how}", uri=True, isolation_level=None
+            f"file:{quote(str(path.absolute()))}?{how}", uri=True, isolation_level=None, timeout=_PATIENCE_S
         )
         with contextlib.closing(connection):
             connection.execute("BEGIN")  # one moment, although others may write meanwhile
             sqlite_file.check_owner(connection, path)
+            if 0 < sqlite_file.version_of(connection) < len(MIGRATIONS):
+                connection.execute("ROLLBACK")
+                return _in_memory(connection, work)
             sqlite_file.check_version(connection, path, len(MIGRATIONS))
-            return view(SqliteBooks(connection))
+            return work(SqliteBooks(connection))
     except sqlite3.Error as error:
         raise sqlite_file.meaning(error, path) from error
+
+
+def _in_memory(source: sqlite3.Connection | None, work: Callable[[Books], T]) -> T:
+    """What a copy shows that has today's tables: those of an older version are for a run to change."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        if source is not None:
+            source.backup(copy)
+        migrate(copy, sqlite_file.version_of(copy), MIGRATIONS)
+        return work(SqliteBooks(copy))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Changes with the file."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -53,6 +53,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (destination, key)
         )""",
     ),
+    (
+        "ALTER TABLE device ADD COLUMN server TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE device ADD COLUMN slots INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE device ADD COLUMN health TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 _DEVICE = ", ".join(DeviceRow._fields)
@@ -106,14 +111,16 @@ class SqliteBooks:
 
     def phases(self) -> dict[str, Phase]:
         """See `Books.phases`."""
-        rows = self._rows("SELECT key, status, holder, is_yielding FROM device")
+        rows = self._rows("SELECT key, status, holder, is_yielding, server, slots FROM device")
         return {
-            key: Phase(status, bool(holder), bool(is_yielding)) for key, status, holder, is_yielding in rows
+            key: Phase(status, bool(holder), bool(is_yielding), server, slots)
+            for key, status, holder, is_yielding, server, slots in rows
         }
 
-    def available(self) -> set[str]:
+    def available(self) -> dict[str, bool]:
         """See `Books.available`."""
-        return {row[0] for row in self._rows("SELECT key FROM device WHERE status = 'available'")}
+        rows = self._rows("SELECT key, slots > 0 FROM device WHERE status = 'available'")
+        return {key: bool(is_limited) for key, is_limited in rows}
 
     def put_device(self, row: DeviceRow) -> None:
         """See `Books.put_device`."""
@@ -259,15 +266,25 @@ def salvage(connection: sqlite3.Connection) -> tuple[int, list[DeviceRow]]:
     be read.
     """
     found: dict[str, DeviceRow] = {}
+    columns = _DEVICE
+    with contextlib.suppress(sqlite3.Error):
+        columns = _columns(connection)
     for order in ("ASC", "DESC"):
         with contextlib.suppress(sqlite3.Error):
-            for raw in connection.execute(f"SELECT {_DEVICE} FROM device ORDER BY key {order}"):
+            for raw in connection.execute(f"SELECT {columns} FROM device ORDER BY key {order}"):
                 with contextlib.suppress(ValueError, TypeError):  # what stands for sessions is none
                     row = _device(raw)
                     if _is_whole(row):
                         found[row.key] = row
     rows = sorted(found.values())
     return max((row.token for row in rows), default=0), rows
+
+
+def _columns(connection: sqlite3.Connection) -> str:
+    """What to select for a `DeviceRow`: in tables of an earlier version some columns are missing, and are empty."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(device)").fetchall()}
+    empty = {name: "''" if value == "" else "0" for name, value in _EMPTY._asdict().items()}
+    return ", ".join(name if name in there else empty[name] for name in DeviceRow._fields)
 
 
 def _is_whole(row: DeviceRow) -> bool:

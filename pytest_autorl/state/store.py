@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_autorl.errors import LeaseLostError, LeaseTimeoutError, StateError
+from pytest_autorl.farm.device import DeviceStatus
 from pytest_autorl.state import bell, ledger, liveness, ports, refusals, takeover
 from pytest_autorl.state.clock import Clock, HostClock
 from pytest_autorl.state.engine import OF_RUN, Books, DeviceRow, Engine, HolderRow, SessionRow, TicketRow
@@ -46,6 +47,8 @@ class DurableStore:
         engine: Closed with the store.
         folder: Where the holders of this state keep their signs of life.
         devices: Ids of the devices, each with how many ports its grants come with.
+        slots: For each device whose server takes fewer sessions than it has devices: the server, and how many.
+            None: whoever looks only does not know, and what others have said stays.
         run_id: Run that the devices named by `is_of_run` belong to: two runs never meet over devices that only
             look alike.
         is_of_run: Whether a device belongs to the run alone.
@@ -63,6 +66,7 @@ class DurableStore:
         *,
         folder: Path,
         devices: Mapping[str, int],
+        slots: Mapping[str, tuple[str, int]] | None = None,
         run_id: str = "",
         is_of_run: Callable[[str], bool] = lambda device_id: False,
         owner: str = "",
@@ -80,6 +84,7 @@ class DurableStore:
         self._clock = clock or HostClock()
         self._ports = {self._key(device_id): count for device_id, count in devices.items()}
         self._keys = {device_id: self._key(device_id) for device_id in devices}
+        self._slots = None if slots is None else {self._key(one): each for one, each in slots.items()}
         self._pid = os.getpid()
         self._holder = uuid.uuid4().hex
         self._mutex = threading.RLock()
@@ -113,6 +118,7 @@ class DurableStore:
         purpose: str,
         wait_s: float,
         need: str = "",
+        is_patient: bool = True,
     ) -> tuple[Lease, ...]:
         """See `LeaseStore.acquire`."""
         __tracebackhide__ = True
@@ -137,13 +143,13 @@ class DurableStore:
         with self._mutex:
             self._asking[asking] = now.wall_s
         try:
-            rows = self._waiter.get(wish)
+            rows = self._waiter.get(wish, is_patient=is_patient)
             leases = self._take_all(sorted(rows, key=lambda row: order[row.key]), now)
         finally:
             with self._mutex:
                 del self._asking[asking]
         if not leases:
-            raise self._timeout(candidates, count, wait_s)
+            raise self._timeout(candidates, count, round(self._clock.now_s() - now.s, 1))
         return leases
 
     def _take_all(self, rows: Sequence[DeviceRow], now: ledger.Now) -> tuple[Lease, ...]:
@@ -280,9 +286,13 @@ class DurableStore:
         key = self._keys[device_id]
 
         def work(books: Books) -> bool:
-            row = books.device(key)
-            is_leaving = row is not None and bool(row.after)
-            return is_leaving or any(key in ticket.candidates for ticket in books.tickets())
+            row, tickets = books.device(key), books.tickets()
+            if row is None or row.after or not tickets:
+                return row is not None and bool(row.after)
+            keys = {key}
+            if row.slots:  # giving it up makes room for another device of its server
+                keys |= {other for other, phase in books.phases().items() if phase.server == row.server}
+            return any(keys.intersection(ticket.candidates) for ticket in tickets)
 
         return self._engine.read(work)
 
@@ -295,6 +305,21 @@ class DurableStore:
         """Call `on_wanted`, from a thread of the store, when somebody new waits for something that we hold."""
         self._on_wanted = on_wanted
 
+    # -- health ----------------------------------------------------------------------------------------------
+
+    def judge(self, device_id: str, health: str, *, status: DeviceStatus, reason: str) -> None:
+        """See `LeaseStore.judge`."""
+        self._join()
+        key, now = self._keys[device_id], self._reaper.now()
+        bell.ring(
+            self._engine.write(lambda books: ledger.judge(books, key, health, status, _kept(reason), now))
+        )
+
+    def health(self, device_id: str) -> str:
+        """See `LeaseStore.health`."""
+        row = self._engine.read(lambda books: books.device(self._keys[device_id]))
+        return row.health if row is not None else ""
+
     # -- looking ---------------------------------------------------------------------------------------------
 
     def devices(self) -> Mapping[str, DeviceState]:
@@ -305,6 +330,11 @@ class DurableStore:
     def queue(self) -> Sequence[Waiting]:
         """See `LeaseStore.queue`."""
         return self._engine.read(view).queue
+
+    def has_company(self) -> bool:
+        """Whether another process of this run has asked for devices, and not left again."""
+        holders = self._engine.read(lambda books: books.holders())
+        return any(holder.run == self._run_id and holder.id != self._holder for holder in holders)
 
     def reap(self, *, waits: bool = False) -> int:
         """Take over at once what dead or silent holders have; returns how many devices. Raises StateError.
@@ -405,7 +435,7 @@ class DurableStore:
 
         def work(books: Books) -> frozenset[str]:
             ledger.join(books, me)
-            return ledger.enroll(books, self._ports, now)
+            return ledger.enroll(books, self._ports, now, slots=self._slots)
 
         bell.ring(self._engine.write(work))
 

@@ -68,4 +68,7 @@ def _state(row: DeviceRow, holder: HolderRow | None) -> DeviceState:
         pid=holder.pid if holder is not None else 0,
         next_status=DeviceStatus(next_status) if next_status else None,
         next_reason=next_reason,
+        server=row.server,
+        slots=row.slots,
+        health=row.health,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pytest_autorl.errors import StateError
-from pytest_autorl.state import bell, ledger, liveness
+from pytest_autorl.state import bell, grants, ledger, liveness
 from pytest_autorl.state.bell import Bell
 from pytest_autorl.state.clock import Clock
 from pytest_autorl.state.engine import Books, DeviceRow, Engine, TicketRow
@@ -34,15 +34,18 @@ class Waiter:
         self._bells: list[Bell] = []
         self._is_closed = False
 
-    def get(self, wish: TicketRow) -> tuple[DeviceRow, ...]:
+    def get(self, wish: TicketRow, *, is_patient: bool = True) -> tuple[DeviceRow, ...]:
         """The devices that were granted; none when they were not to be had until the wish's deadline.
 
         A wish whose deadline has come already is tried once. Raises StateError.
+
+        Args:
+            is_patient: Wait for devices that are out of service, too.
         """
         ear = self._ear()
         wish = wish._replace(wake=ear.address)
         if wish.deadline_s > self._clock.now_s():
-            return self._wait(wish, ear)
+            return self._wait(wish, ear, is_patient=is_patient)
         rows = self._ask(wish, may_wait=False).granted
         if not rows:
             # Nobody may hold what is missing any more, or its recovery is just being done.
@@ -67,16 +70,18 @@ class Waiter:
         bell.ring(answer.rings)
         return answer
 
-    def _wait(self, wish: TicketRow, ear: Bell) -> tuple[DeviceRow, ...]:
+    def _wait(self, wish: TicketRow, ear: Bell, *, is_patient: bool) -> tuple[DeviceRow, ...]:
         while True:
             answer = self._ask(wish, may_wait=True)
             if not answer.ticket:
                 return answer.granted
-            rows = self._sit(wish, ear, answer.ticket)
+            rows = self._sit(wish, ear, answer.ticket, is_patient=is_patient)
             if rows is not None:
                 return rows
 
-    def _sit(self, wish: TicketRow, ear: Bell, number: int) -> tuple[DeviceRow, ...] | None:
+    def _sit(
+        self, wish: TicketRow, ear: Bell, number: int, *, is_patient: bool
+    ) -> tuple[DeviceRow, ...] | None:
         """Wait with a ticket; None when it has gone and nothing came of it: it was served while this process was
         stopped, and for so long that what it had got, or a part of that, was taken away again.
         """
@@ -87,6 +92,10 @@ class Waiter:
                 rows, is_in_line = self._engine.read(lambda books: self._come_of(books, number))
                 if rows or not is_in_line:
                     return self._whole(wish, number, rows) or None
+                if not is_patient and not self._engine.read(
+                    lambda books: grants.can_be_served(wish, books.phases())
+                ):
+                    break
                 has_taken = bool(self._reaper.look())
                 with self._ends_of(() if is_in_vain and not has_taken else wish.candidates) as ends:
                     pause_s = min(_POLL_S, wish.deadline_s - self._clock.now_s())

@@ -6,7 +6,7 @@ The same run holds the rules of leases to what they promise, whatever happened b
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.device import DeviceStatus
+from pytest_autorl.farm.sample import HEALTH
 from pytest_autorl.state import grants, jobs, ledger, outbox, takeover
 from pytest_autorl.state.engine import Books, DeviceRow, HolderRow, JobRow, OutboxRow, SessionRow, TicketRow
 from pytest_autorl.state.jobs import Claimant, JobStatus
@@ -76,9 +77,12 @@ def dump(books: Books) -> Dump:
     # What is asked in other ways has to be what is in the rows.
     assert {row.key: books.device(row.key) for row in rows.devices} == {row.key: row for row in rows.devices}
     assert books.phases() == {
-        row.key: (row.status, bool(row.holder), row.is_yielding) for row in rows.devices
+        row.key: (row.status, bool(row.holder), row.is_yielding, row.server, row.slots)
+        for row in rows.devices
     }
-    assert books.available() == {row.key for row in rows.devices if row.status == DeviceStatus.AVAILABLE}
+    assert books.available() == {
+        row.key: row.slots > 0 for row in rows.devices if row.status == DeviceStatus.AVAILABLE
+    }
     assert books.ports_in_use() == {row.port for row in rows.devices if row.port}
     for holder in HOLDERS:
         assert books.devices_of(holder) == [row for row in rows.devices if row.holder == holder]
@@ -157,24 +161,54 @@ class Agreement(RuleBasedStateMachine):
     # -- devices and holders -----------------------------------------------------------------------------------
     # Hypothesis picks among rules evenly: what is rare in life shares a rule with others.
 
-    @initialize(ports=st.sampled_from([0, 3]))
-    def begin(self, ports: int) -> None:
+    @initialize(ports=st.sampled_from([0, 3]), slots=st.sampled_from([None, 0, 1, 2]))
+    def begin(self, ports: int, slots: int | None) -> None:
         """Mostly there are devices and holders; the rules below add more, and take them away."""
-        self._enroll(DEVICES[:3], ports)
+        self._enroll(DEVICES[:3], ports, slots)
         for holder in HOLDERS[:3]:
             self._join(holder)
 
-    def _enroll(self, which: Iterable[str], ports: int) -> None:
-        self.all(ledger.enroll, dict.fromkeys(which, ports), self.now)
+    def _enroll(self, which: Iterable[str], ports: int, slots: int | None) -> None:
+        """`slots`: of one server for all of them; 0: without a limit; None: whoever enrolls them does not know."""
+        limits = {} if not slots else dict.fromkeys(which, ("one", slots))
+        self.all(
+            ledger.enroll, dict.fromkeys(which, ports), self.now, slots=None if slots is None else limits
+        )
         self.known |= set(which)
 
     def _join(self, holder: str) -> None:
         self.all(ledger.join, HolderRow(holder, RUN_OF[holder], "gw0", 7, "boot", f"bell-{holder}"))
 
-    @rule(holder=holders, which=st.lists(keys, unique=True), ports=st.sampled_from([0, 3, grants.BLOCK_SIZE]))
-    def a_process_comes(self, holder: str, which: list[str], ports: int) -> None:
+    @rule(
+        holder=holders,
+        which=st.lists(keys, unique=True),
+        ports=st.sampled_from([0, 3, grants.BLOCK_SIZE]),
+        slots=st.sampled_from([None, 0, 2]),
+    )
+    def a_process_comes(self, holder: str, which: list[str], ports: int, slots: int | None) -> None:
         self._join(holder)
-        self._enroll(which, ports)
+        self._enroll(which, ports, slots)
+
+    @rule(
+        key=st.sampled_from((*DEVICES, "unknown")),
+        status=st.sampled_from([DeviceStatus.AVAILABLE, DeviceStatus.UNHEALTHY, DeviceStatus.OFFLINE]),
+    )
+    def its_health_is_judged(self, key: str, status: DeviceStatus) -> None:
+        before = {row.key: row for row in self.dump().devices}.get(key)
+        reason = "" if status == DeviceStatus.AVAILABLE else f"{HEALTH}battery 12 %"
+
+        self.all(ledger.judge, key, f"{status} at {self.s}", status, reason, self.now)
+
+        after = {row.key: row for row in self.dump().devices}.get(key)
+        if before is None or after is None:
+            assert before is after
+            return
+        assert after.health == f"{status} at {self.s}"
+        is_by_hand = before.status not in (DeviceStatus.AVAILABLE, DeviceStatus.BUSY) and not (
+            before.reason.startswith(HEALTH)
+        )
+        if not before.holder and is_by_hand:
+            assert (after.status, after.reason) == (before.status, before.reason)
 
     @rule(holder=holders, forgets=st.booleans(), stale_s=st.sampled_from([0.0, 500.0]))
     def a_process_ends(self, holder: str, forgets: bool, stale_s: float) -> None:
@@ -511,16 +545,29 @@ class Agreement(RuleBasedStateMachine):
     def _check_line(self) -> None:
         """Nothing that could be served waits, found without the function that serves."""
         available = {row.key for row in self.rows.devices if row.status == DeviceStatus.AVAILABLE}
-        kept = set[str]()
+        kept = [row.key for row in self.rows.devices if row.holder]
         for ticket in self.rows.tickets:
-            free = available & set(ticket.candidates)
-            assert len(free - kept) < ticket.wants
+            mine = self._together(ticket, available.difference(kept), kept)
+            assert len(mine) < ticket.wants
             if self._can_wait(ticket):
-                kept |= free
+                kept += mine
+
+    def _together(self, ticket: TicketRow, usable: Collection[str], taken: Sequence[str]) -> list[str]:
+        """Which of its candidates it can have besides what is taken, without more on a server than that allows."""
+        rows = {row.key: row for row in self.rows.devices}
+        found: list[str] = []
+        for key in ticket.candidates:
+            server = rows[key].server if key in rows else ""
+            limits = [row.slots for row in rows.values() if row.slots and server and row.server == server]
+            users = [each for each in (*taken, *found) if rows[each].server == server]
+            if key in usable and len(found) < ticket.wants and not (limits and len(users) >= min(limits)):
+                found.append(key)
+        return found
 
     def _can_wait(self, ticket: TicketRow) -> bool:
         rows = [row for row in self.rows.devices if row.key in ticket.candidates]
-        return sum(bool(row.holder) or row.status == DeviceStatus.AVAILABLE for row in rows) >= ticket.wants
+        back = {row.key for row in rows if row.holder or row.status == DeviceStatus.AVAILABLE}
+        return len(self._together(ticket, back, [])) >= ticket.wants
 
     def _check_outbox(self, before: Dump) -> None:
         assert len(self.rows.outbox) <= LIMITS.max_rows

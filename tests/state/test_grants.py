@@ -188,8 +188,11 @@ def recall(tickets: Tickets, states: Phases, order: Sequence[str]) -> tuple[list
 def test_no_more_devices_are_recalled_than_are_missing(
     tickets: Tickets, states: Phases, order: Sequence[str]
 ) -> None:
-    """A recalled device loses its session, which took long to start: no worker may give one up for nothing."""
-    waiting, states = settled(tickets, states)
+    """A recalled device loses its session, which took long to start: no worker may give one up for nothing.
+
+    For one who waits. Among several, whoever comes to prefer what was recalled for another one takes it.
+    """
+    waiting, states = settled(tickets[:1], states)
     coming = {key for key, phase in states.items() if phase == FREE or phase.is_yielding}
     missing = 0
     for each in waiting:

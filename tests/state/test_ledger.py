@@ -156,8 +156,8 @@ def test_what_is_out_of_service_is_never_granted_even_by_a_mistake_in_the_books(
     """The last guard against a device that two believe to have: the transition itself is refused."""
 
     class Lying(MemoryBooks):
-        def available(self) -> set[str]:
-            return {"a"}
+        def available(self) -> dict[str, bool]:
+            return {"a": False}
 
     books = Lying()
     books.put_device(DeviceRow(key="a", status=MAINTENANCE, reason="cable"))

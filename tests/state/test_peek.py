@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pytest_autorl.errors import StateDamagedError, StateError, StateVersionError
-from pytest_autorl.state.engine import DeviceRow
+from pytest_autorl.state.engine import Books, DeviceRow, HolderRow, JobRow
 from pytest_autorl.state.peek import peek
 from pytest_autorl.state.sqlite import SqliteEngine
-from pytest_autorl.state.view import View
+from pytest_autorl.state.sqlite_books import MIGRATIONS
+from pytest_autorl.state.view import View, view
 from state_child import Child
 
 #: Writes a device and dies: the log stays behind.
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from pytest_autorl.state.engine import DeviceRow
+from pytest_autorl.state.engine import Books, DeviceRow, HolderRow, JobRow
 from pytest_autorl.state.sqlite import SqliteEngine
 
 engine = SqliteEngine(Path(sys.argv[1]))
@@ -81,6 +83,104 @@ def test_a_state_is_shown_and_stays_as_it_is(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
+def test_its_reserve_is_for_those_who_write_to_make(tmp_path: Path) -> None:
+    make(tmp_path / "state.db")
+    (tmp_path / "state.db.ballast").unlink()
+    before = content(tmp_path)
+
+    assert ids(peek(tmp_path / "state.db")) == ["phone"]
+    assert content(tmp_path) == before
+
+
+def test_the_state_of_an_older_version_is_shown_and_not_brought_up_to_date(tmp_path: Path) -> None:
+    """Runs of that version may be using it."""
+    path = tmp_path / "state.db"
+    with closing(SqliteEngine(path, migrations=MIGRATIONS[:1])) as engine:
+        engine.write(lambda books: books.put_holder(HolderRow("gw0", "run-1", "Runner", 1, "boot", "")))
+    before = content(tmp_path)
+
+    assert [holder.id for holder in peek(path).holders] == ["gw0"]
+    assert peek(path).devices == ()  # whose table has more columns today
+    assert content(tmp_path) == before
+
+
+def test_what_is_wanted_is_read_in_one_moment(tmp_path: Path) -> None:
+    make(tmp_path / "state.db")
+
+    def rows(books: Books) -> tuple[list[JobRow], list[str]]:
+        return books.jobs(), [row.key for row in books.devices()]
+
+    assert peek(tmp_path / "state.db", rows) == ([], ["phone"])
+    assert peek(tmp_path / "none.db", rows) == ([], [])
+
+
+class Meddler:
+    """Reads, and lets something happen in the middle of the first time."""
+
+    def __init__(self, happens: Callable[[], object], *, always: bool = False) -> None:
+        self.count = 0
+        self._happens = happens
+        self._always = always
+
+    def __call__(self, books: Books) -> View:
+        self.count += 1
+        seen = view(books)
+        if self.count == 1 or self._always:
+            self._happens()
+        return seen
+
+
+def test_who_begins_to_write_meanwhile_is_not_passed_over(tmp_path: Path) -> None:
+    """A file without a log is read without locks: what was torn by a writer is read anew."""
+    path = tmp_path / "state.db"
+    make(path)
+
+    def write() -> None:
+        with closing(SqliteEngine(path)) as engine:
+            engine.write(lambda books: books.put_device(DeviceRow(key="tablet", status="available")))
+
+    assert ids(peek(path, Meddler(write))) == ["phone", "tablet"]
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_pages_that_do_not_fit_are_damage_only_in_a_file_that_nobody_writes(
+    tmp_path: Path, is_written: bool
+) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+
+    def tear() -> None:
+        if is_written:
+            os.utime(path)
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    if is_written:
+        assert ids(peek(path, Meddler(tear))) == ["phone"]
+    else:
+        with pytest.raises(StateDamagedError):
+            peek(path, Meddler(tear))
+
+
+def test_a_file_that_is_written_all_the_time_is_read_with_locks_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+    times = itertools.count(1)
+    meddler = Meddler(lambda: os.utime(path, (next(times),) * 2), always=True)
+
+    assert ids(peek(path, meddler)) == ["phone"]
+    assert meddler.count > 2
+
+
+def test_a_file_that_goes_away_meanwhile_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+
+    with pytest.raises(StateError, match="unable to open"):
+        peek(path, Meddler(path.unlink))
+
+    assert not path.exists()
+
+
 def test_a_state_in_use_is_shown_with_its_last_write(tmp_path: Path) -> None:
     with closing(SqliteEngine(tmp_path / "state.db")) as engine:
         engine.write(lambda books: books.put_device(DeviceRow(key="tablet", status="available")))
@@ -118,7 +218,7 @@ def test_a_state_of_another_version_is_refused_with_both_numbers(tmp_path: Path,
     if not version:
         (tmp_path / "state.db.gate").unlink()
 
-    with pytest.raises(StateVersionError, match=f"has schema {version}, this pytest-autorl knows 1"):
+    with pytest.raises(StateVersionError, match=f"has schema {version}, this pytest-autorl knows 2"):
         peek(path)
 
 

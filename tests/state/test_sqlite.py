@@ -321,7 +321,7 @@ def test_every_row_comes_back_as_it_was_written(opened: Callable[..., SqliteEngi
 
     assert engine.read(look) == [
         (device, None, [plain, device], [device], []),
-        ({"a": Phase("available", False, False), "é": Phase("busy", True, False)}, {"a"}, {8100}),
+        ({"a": Phase("available", False, False), "é": Phase("busy", True, False)}, {"a": False}, {8100}),
         ([ticket._replace(number=number)], [holder], 2**62, 0),
         (job, None, [job]),
         (item, None, [item]),

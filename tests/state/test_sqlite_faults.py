@@ -447,7 +447,7 @@ def test_an_older_version_refuses_what_a_newer_one_has_written(
     opened(migrations=NEWER).write(put("a", 1))
 
     with pytest.raises(
-        StateVersionError, match=r"has schema 2, this pytest-autorl knows 1: .*\n  do: use that version"
+        StateVersionError, match=r"has schema 3, this pytest-autorl knows 2: .*\n  do: use that version"
     ):
         opened(checks=checks)
 
@@ -465,7 +465,7 @@ def test_a_newer_version_migrates_and_keeps_the_rows_and_an_older_one_writes_no_
 
     assert new.notes == []
     assert new.read(numbers("a")) == [1]
-    with pytest.raises(StateVersionError, match="has schema 2, this pytest-autorl knows 1"):
+    with pytest.raises(StateVersionError, match="has schema 3, this pytest-autorl knows 2"):
         old.write(put("b", 1))
     old.post(put("b", 1), lambda result, error: told.append(error))
     with pytest.raises(StateVersionError):
