@@ -19,7 +19,9 @@
     │   └── StateVersionError         written by another version, or no state at all
     └── DeviceError
         ├── DeviceProviderError       the server or farm behind the device misbehaves
+        │   ├── ServerDownError       the server does not answer, or does not start
         │   ├── NoSessionError        the server gives no session, and has begun none
+        │   │   └── SessionRefusedError   it is well and says no: the device is not
         │   └── ServerAnswerError     an answer that is not of the WebDriver protocol
         ├── DeviceTimeoutError        a device or its server did not answer in time
         └── DeviceUnhealthyError      the device is not fit for a test
@@ -154,6 +156,16 @@ class DeviceProviderError(DeviceError):
 
 class NoSessionError(DeviceProviderError):
     """The server refused a session or was never reached: none was begun, nothing is left to be ended."""
+
+
+class SessionRefusedError(NoSessionError):
+    """The server is well and refused the session: what it found wrong is the device, or the capabilities."""
+
+    blame: ClassVar[Blame] = "device"
+
+
+class ServerDownError(DeviceProviderError):
+    """The server behind the device does not answer, or could not be started."""
 
 
 class ServerAnswerError(DeviceProviderError):
