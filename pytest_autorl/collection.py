@@ -75,9 +75,11 @@ def inert_markers(items: Sequence[pytest.Item]) -> list[str]:
 
 def unmet(items: Sequence[pytest.Item], run: Run) -> list[tuple[str, str]]:
     """Note in the stash why a test cannot run; returns (node id, why) of those that cannot."""
-    from pytest_autorl.farm.pool import unsatisfiable
     from pytest_autorl.farm.requirement import eligible
+    from pytest_autorl.farm.slots import slots_of, together
+    from pytest_autorl.farm.unmet import unsatisfiable
 
+    slots = slots_of(run.farm, "this run") if run.config is not None else {}
     verdicts: dict[object, AutorlError | None] = {}
     found = []
     for item in items:
@@ -88,8 +90,9 @@ def unmet(items: Sequence[pytest.Item], run: Run) -> list[tuple[str, str]]:
             if requirement not in verdicts:
                 try:
                     devices = run.farm.devices
-                    fits = len(eligible(devices, requirement)) >= requirement.count
-                    verdicts[requirement] = None if fits else unsatisfiable(devices, requirement)
+                    fitting = (device.id for device in eligible(devices, requirement))
+                    fits = together(fitting, slots) >= requirement.count
+                    verdicts[requirement] = None if fits else unsatisfiable(devices, requirement, slots)
                 except AutorlError as error:
                     verdicts[requirement] = error
             problem = verdicts[requirement]

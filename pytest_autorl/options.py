@@ -162,8 +162,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="unhealthy",
         choices=("wait", "skip", "fail"),
-        built=False,
-        help="what a test does while no fitting device is healthy",
+        help="what a test does while too few fitting devices are in service (default wait, see --autorl-wait)",
     ),
     Option(
         name="wait",
@@ -297,6 +296,12 @@ OPTIONS: tuple[Option, ...] = (
         surface="ini",
         parse=_switch,
         help="define `device` and `driver` although another plugin does",
+    ),
+    Option(
+        name="artefacts",
+        surface="ini",
+        choices=("failed", "all", "off"),
+        help="of which tests screenshot, page source and logs are kept: failed (default), all, off",
     ),
     Option(
         name="seed",

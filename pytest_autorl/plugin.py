@@ -28,6 +28,13 @@ MARKERS = (
 )
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Hooks that others may implement."""
+    from pytest_autorl import hooks
+
+    pluginmanager.add_hookspecs(hooks)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every name of the contract, built or not."""
     group = parser.getgroup("autorl", "device farm (pytest-autorl)")

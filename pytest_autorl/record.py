@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -38,6 +38,9 @@ class TestRecord:
     set_up_s: float | None = None
     outcome: Literal["passed", "failed", "skipped"] = "passed"
     blame: str | None = None
+    culprit: str = ""
+    #: What the gate decided on the way, see `checkup.to_wire`.
+    checks: list[dict[str, Any]] = field(default_factory=list)
     #: Devices that Allure knows of already.
     told_allure: list[str] = field(default_factory=list)
     #: Session seconds of each shared device before this test, and of all devices at the end of set-up.
@@ -88,6 +91,8 @@ class TestRecord:
             setup_s=min(end_s - start_s, fixture_s + self._session_s()),
             fixture_s=fixture_s,
             waited_s=self.waited_s,
+            culprit=self.culprit,
+            gate=tuple(self.checks),
         )
 
 

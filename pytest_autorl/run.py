@@ -12,20 +12,29 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_autorl.errors import NoFarmError, StateError
+from pytest_autorl.errors import (
+    AutorlError,
+    DeviceUnhealthyError,
+    NoFarmError,
+    OutOfServiceError,
+    StateError,
+)
+from pytest_autorl.identity import RunIdentity, new_identity
 from pytest_autorl.settings import Settings
 
 if TYPE_CHECKING:
     import random
 
     from pytest_autorl.capture.sink import Attach, Sink
+    from pytest_autorl.checkup import Checkups, Probe
+    from pytest_autorl.dispatch.trace import Attempt
     from pytest_autorl.farm.config import FarmConfig
     from pytest_autorl.farm.pool import Grant, Pool
     from pytest_autorl.farm.providers.base import Provider
@@ -42,23 +51,6 @@ logger = logging.getLogger("pytest_autorl")
 
 #: So long a state that could not be used is not tried again.
 _TROUBLE_S = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunIdentity:
-    """What all processes of a run agree on. Plain data: it travels to the workers.
-
-    Attributes:
-        run_id: Name of the run.
-        seed: Of every random choice.
-        state: Path of the run's state.
-        providers: Block name -> what its `start` returned.
-    """
-
-    run_id: str
-    seed: int
-    state: str = ""
-    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Run:
@@ -106,6 +98,9 @@ class Run:
         #: What the opening of the state had to say.
         self.notes: list[str] = []
         self._providers: dict[str, Provider] | None = None
+        self._checkups: Checkups | None = None
+        #: Lays what other plugins know of a device over what we have found out.
+        self.plugins: Callable[[Probe], Probe] = lambda probe: probe
 
     # -- what the run is made of -------------------------------------------------------------------------
 
@@ -140,8 +135,10 @@ class Run:
         """The providers of the farm, by block name; nothing is started by asking."""
         if self._providers is None:
             from pytest_autorl.farm.providers import build
+            from pytest_autorl.farm.providers.base import Places
 
-            self._providers = build(self.farm, self.settings)
+            places = Places.beside(self.place.path, rootdir=self.rootdir, reports=self.reports)
+            self._providers = build(self.farm, self.settings, place=places)
             for name, state in self.identity.providers.items():
                 self._providers[name].attach(state)
         return self._providers
@@ -173,6 +170,7 @@ class Run:
         return self._store
 
     def _open_store(self) -> DurableStore:
+        from pytest_autorl.farm.slots import slots_of
         from pytest_autorl.state.sqlite import SqliteEngine
         from pytest_autorl.state.store import DurableStore
 
@@ -184,6 +182,7 @@ class Run:
             engine,
             folder=self.place.holders,
             devices={d.id: self.providers[d.provider].port_count for d in self.farm.devices},
+            slots=slots_of(self.farm, self.identity.run_id),
             run_id=self.identity.run_id,
             is_of_run=of_run.__contains__,
             owner=self.settings.holder(self.worker),
@@ -231,23 +230,41 @@ class Run:
         return {state.device_id: state for state in peek(self.place.path).devices if state.run in ("", own)}
 
     @property
+    def checkups(self) -> Checkups:
+        """How this run's devices are. Raises NoFarmError, StateError."""
+        if self._checkups is None:
+            from pytest_autorl.checkup import Checkups
+
+            self._checkups = Checkups(self.farm, self.providers, self.store, plugins=self.plugins)
+        return self._checkups
+
+    @property
     def pool(self) -> Pool:
         """The pool of this process. Raises NoFarmError, StateError."""
         if self._pool is None:
             from pytest_autorl.farm.pool import Pool
             from pytest_autorl.farm.session import Limits
+            from pytest_autorl.farm.slots import slots_of
 
             self._pool = Pool(
                 self.farm.devices,
                 self.providers,
                 self.store,
                 owner=self.settings.holder(self.worker),
+                slots=slots_of(self.farm, self.identity.run_id),
                 wait_s=self.settings.wait,
-                limits=Limits(command_s=self.farm.connection_timeout_s),
+                limits=Limits(
+                    create_s=self.farm.policies.connection.session_timeout,
+                    command_s=self.farm.connection_timeout_s,
+                ),
                 parks=True,
+                gate=self.checkups.gate,
+                is_patient=self.settings.unhealthy == "wait",
                 events=self._note,
                 chance=self._random("pool"),
             )
+            if self.role == "single":  # else the controller does
+                self.checkups.start()
         return self._pool
 
     def _random(self, part: str) -> random.Random:
@@ -270,12 +287,7 @@ class Run:
     def start_providers(self) -> RunIdentity:
         """Bring up what the whole run shares; called in the controller. Returns what workers must know."""
         states = {name: dict(provider.start()) for name, provider in self.providers.items()}
-        self._identity = RunIdentity(
-            run_id=self.identity.run_id,
-            seed=self.identity.seed,
-            state=str(self.place.path),
-            providers=states,
-        )
+        self._identity = replace(self.identity, state=str(self.place.path), providers=states)
         return self._identity
 
     def begin(self, at_s: float) -> None:
@@ -287,7 +299,8 @@ class Run:
     def close(self) -> None:
         """Give everything back. Every part gets its turn; errors are raised together at the end."""
         problems: list[Exception] = []
-        steps: list[Callable[[], object]] = [self._pool.close] if self._pool is not None else []
+        steps: list[Callable[[], object]] = [self._checkups.stop] if self._checkups is not None else []
+        steps += [self._pool.close] if self._pool is not None else []
         if self._store is not None:
             if self.role == "controller":
                 # A worker that xdist killed over its own end has left in order before, as far as xdist knows.
@@ -304,7 +317,7 @@ class Run:
                 logger.warning("the run could not take its leave: %s", error)
             except Exception as error:  # one part that cannot be ended must not keep the next from ending
                 problems.append(error)
-        self._pool = self._store = None
+        self._pool = self._store = self._checkups = None
         if problems:
             raise problems[0]
 
@@ -338,7 +351,16 @@ class Run:
 
     def grant(self, requirement: Requirement, root: Root, *, purpose: str) -> Grant:
         """Lease for a root fixture, and remember it for the test's record."""
-        grant = self.pool.acquire(requirement, purpose=purpose)
+        try:
+            grant = self.pool.acquire(requirement, purpose=purpose)
+        except AutorlError as error:
+            self._note_checks()
+            if isinstance(error, OutOfServiceError) and self.settings.unhealthy == "skip":
+                pytest.skip(str(error.args[0]))
+            if isinstance(error, OutOfServiceError) and self.settings.unhealthy == "fail":
+                do = "mend them, or wait for them: --autorl-unhealthy wait"
+                raise DeviceUnhealthyError(str(error.args[0]), do=do) from None
+            raise
         if self.current is None and self._item is not None:
             from pytest_autorl.record import TestRecord
 
@@ -347,6 +369,7 @@ class Run:
             begun_s = grant.devices[0].granted_at_s
             record = TestRecord(nodeid=self._item.nodeid, begun_s=begun_s, set_up_s=begun_s)
             self.begin_test(self._item, record, ())
+        self._note_checks()
         if self.current is not None:
             self.current.waited_s += grant.waited_s
             if root.scope == "function":
@@ -356,6 +379,26 @@ class Run:
         if root.scope != "function":
             self.scoped[root] = grant
         return grant
+
+    @property
+    def found_unfit(self) -> Mapping[str, str]:
+        """What the monitor of this process has found unfit so far, with why."""
+        return dict(self._checkups.unfit) if self._checkups is not None else {}
+
+    def _note_checks(self) -> None:
+        """What the gate has decided meanwhile belongs to the test that asked, whether it got a device or not."""
+        if self._checkups is not None and self.current is not None:
+            self.current.checks += self._checkups.fetch()
+
+    def record(self, attempt: Attempt) -> None:
+        """Count what an attempt says of its devices; the test's own failures say nothing against them."""
+        if self._checkups is not None and attempt.outcome != "lost":
+            is_bad = attempt.blame == "device"
+            for device_id in attempt.devices:
+                # Of several devices the one that the error names.
+                self._checkups.record(
+                    device_id, is_success=not (is_bad and attempt.culprit in ("", device_id))
+                )
 
     def give_back(self, grant: Grant, root: Root) -> None:
         """End what `grant` began."""
@@ -376,17 +419,6 @@ class Run:
 
 
 run_key = pytest.StashKey[Run]()
-
-
-def new_identity(settings: Settings) -> RunIdentity:
-    """Name and seed of a new run."""
-    import secrets
-
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return RunIdentity(
-        run_id=settings.run_id or f"{stamp}-{secrets.token_hex(2)}",
-        seed=settings.seed if settings.seed is not None else secrets.randbelow(2**31),
-    )
 
 
 def place_of(settings: Settings, farm: FarmConfig, rootdir: Path) -> Place:

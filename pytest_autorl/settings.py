@@ -58,6 +58,7 @@ class Settings:
     lease_ttl: float = 60.0
     lease_heartbeat: float = 15.0
     plain_fixtures: bool = False
+    artefacts: str = "failed"
     seed: int | None = None
     runner_name: str = ""
     farm_url: str = field(default="", repr=False)

@@ -14,6 +14,7 @@ from pytest_autorl import plain_fixtures
 from pytest_autorl.collection import Collection
 from pytest_autorl.dispatch import workers
 from pytest_autorl.errors import UsageError
+from pytest_autorl.hooks import with_plugins
 from pytest_autorl.options import OPTIONS
 from pytest_autorl.private_api import defines_fixture
 from pytest_autorl.run import Role, Run, is_windows, place_of, run_key
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def set_up(config: pytest.Config) -> None:
     """Build this process's `Run`, register its hooks. Raises AutorlError for anything that cannot be used."""
     run = make_run(config)
+    run.plugins = lambda probe: with_plugins(probe, config)
     config.stash[run_key] = run
     register = config.pluginmanager.register
     register(Collection(run, lambda: _register_reports(config, run)), "autorl-collection")

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 
-_MARKED = re.compile(r"^<!-- (\w+) ?(.*?) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARKED = re.compile(r"^<!-- (\w+)((?: [^\n]*?)?) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 #: Heading of farm-file.md to the part of the schema whose keys its table holds.
@@ -56,7 +56,7 @@ def page(name: str) -> str:
 def marked(path: Path, kind: str) -> list[tuple[str, str]]:
     """What the comment says, and the block below it."""
     found = _MARKED.findall(path.read_text(encoding="utf-8"))
-    return [(words, block) for name, words, block in found if name == kind]
+    return [(words.strip(), block) for name, words, block in found if name == kind]
 
 
 def tables(text: str) -> Iterator[tuple[str, list[list[str]]]]:

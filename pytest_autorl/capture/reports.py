@@ -7,15 +7,20 @@ data, in the attribute `autorl`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
 
-from pytest_autorl.capture.artefacts import failure_section
+from pytest_autorl.capture import bounds
+from pytest_autorl.capture.artefacts import Spot, Taker, failure_section
 from pytest_autorl.capture.lost import LEFT, to_wire
+from pytest_autorl.capture.sink import Sink
+from pytest_autorl.capture.stacks import HangWatch, causes, is_hang
 from pytest_autorl.dispatch.trace import Attempt
 from pytest_autorl.errors import AutorlError, LeaseTimeoutError
+from pytest_autorl.farm.providers.base import Provider
+from pytest_autorl.identity import RunIdentity
 from pytest_autorl.needs import need_key, roots_of
 from pytest_autorl.record import TestRecord, record_key
 from pytest_autorl.run import Run
@@ -26,6 +31,8 @@ class AttemptReports:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._taker: Taker | None = None
+        self._watch = HangWatch()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -36,6 +43,22 @@ class AttemptReports:
             return
         record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), is_refused=need.problem is not None)
         self._run.begin_test(item, record, roots_of(item).values())
+        self._begin_artefacts(record)
+        limit_s = hang_limit_s(item.config)
+        if limit_s:
+            self._watch.arm(limit_s, lambda: self._note_hang(record, limit_s))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self) -> Generator[None, object, object]:
+        """A device that was granted just now: what its server logs from here on is of this test."""
+        result = yield
+        if self._run.current is not None:
+            self._begin_artefacts(self._run.current)
+        return result
+
+    def pytest_enter_pdb(self) -> None:
+        """Who debugs a test does not hang."""
+        self._watch.disarm()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -60,16 +83,44 @@ class AttemptReports:
             self._end(item, record, report)
         elif record.handles and not record.is_refused:
             self._tell_allure(record)
-            if report.failed or is_expected_failure(report):
-                section = failure_section(
-                    self._run.sink,
-                    record.handles,
-                    test=item.nodeid,
-                    attempt=1,
-                    options=self._run.farm_options,
-                )
-                report.sections.append(("autorl", section))
+            self._take_artefacts(record, report, call)
         return report
+
+    @property
+    def _artefacts(self) -> Taker:
+        if self._taker is None:
+            run = self._run
+            self._taker = taker_of(run.sink, run.providers, run.identity, choice=run.settings.artefacts)
+        return self._taker
+
+    def _begin_artefacts(self, record: TestRecord) -> None:
+        handles = [] if record.is_refused else record.handles
+        if handles:
+            self._artefacts.begin(handles, spot_of(record))
+
+    def _note_hang(self, record: TestRecord, limit_s: float) -> None:
+        if self._run.current is not record:
+            return  # it has ended just now
+        if record.handles:
+            self._artefacts.note_hang(record.handles, spot_of(record))
+        else:  # it still waits for its device
+            self._watch.arm(limit_s, lambda: self._note_hang(record, limit_s))
+
+    def _take_artefacts(
+        self, record: TestRecord, report: pytest.TestReport, call: pytest.CallInfo[None]
+    ) -> None:
+        is_failure = report.failed or is_expected_failure(report)
+        if not is_failure and not (self._run.settings.artefacts == "all" and call.when == "call"):
+            return
+        error = call.excinfo.value if call.excinfo is not None else None
+        section = failure_section(
+            self._artefacts,
+            record.handles,
+            spot_of(record),
+            options=self._run.farm_options,
+            is_hang=is_failure and is_hang(error),
+        )
+        report.sections.append(("autorl", section))
 
     def _note_outcome(
         self, item: pytest.Item, record: TestRecord, report: pytest.TestReport, call: pytest.CallInfo[None]
@@ -78,6 +129,8 @@ class AttemptReports:
             record.outcome = "skipped"
         if not report.failed:
             return
+        if record.outcome != "failed":
+            record.culprit = culprit_of(call.excinfo)
         record.outcome, record.blame = "failed", record.blame or blame_of(call.excinfo)
         error = call.excinfo.value if call.excinfo is not None else None
         if call.when == "setup" and call.excinfo is not None and isinstance(error, AutorlError):
@@ -97,12 +150,19 @@ class AttemptReports:
             record.told_allure = ids
 
     def _end(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport) -> None:
+        self._watch.disarm()
+        if self._taker is not None:
+            self._taker.end()
+            if self._taker.full_text:
+                tell(report, artefacts_full=self._taker.full_text)
         self._run.end_test()
         attempt = self._attempt(item, record)
         if attempt is not None:
             tell(report, attempt=attempt.to_wire())
             # JUnit reads the properties of this last report.
             report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
+        elif record.checks:
+            tell(report, refused=record.checks)
 
     def _attempt(self, item: pytest.Item, record: TestRecord) -> Attempt | None:
         """The attempt as it stands now."""
@@ -124,14 +184,39 @@ class AttemptReports:
 
 def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
     """Whose fault a failure is: as the error of ours in its chain says, else the test's."""
-    error: BaseException | None = excinfo.value if excinfo is not None else None
-    for _ in range(20):  # a chain may be made to loop
-        if error is None:
-            break
-        if isinstance(error, AutorlError):
-            return error.blame
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "test"
+    error = _own_error(excinfo)
+    return error.blame if error is not None else "test"
+
+
+def culprit_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
+    """The device that the error of ours in the chain names; "" when there is none, or it names none."""
+    error = _own_error(excinfo)
+    return (error.device_id or "") if error is not None else ""
+
+
+def _own_error(excinfo: pytest.ExceptionInfo[BaseException] | None) -> AutorlError | None:
+    chain = causes(excinfo.value if excinfo is not None else None)
+    return next((error for error in chain if isinstance(error, AutorlError)), None)
+
+
+def taker_of(sink: Sink, providers: Mapping[str, Provider], identity: RunIdentity, *, choice: str) -> Taker:
+    """Takes the artefacts of this process's tests; ``choice`` is the setting `artefacts`."""
+    # From the beginning of the run: a worker that replaces a dead one counts what was taken before.
+    quota = bounds.Quota(sink.root / "artefacts", since_s=identity.begun_s, limit_bytes=bounds.RUN_BYTES)
+    return Taker(sink, providers, quota, is_off=choice == "off")
+
+
+def spot_of(record: TestRecord) -> Spot:
+    """Where the artefacts of a test belong."""
+    return Spot(test=record.nodeid, attempt=1, begun_s=record.begun_s)
+
+
+def hang_limit_s(config: pytest.Config) -> float:
+    """pytest's own `faulthandler_timeout`, seconds: it shows Python's stacks then. 0 = none is set."""
+    try:
+        return float(config.getini("faulthandler_timeout") or 0.0)
+    except ValueError:  # -p no:faulthandler
+        return 0.0
 
 
 def is_expected_failure(report: pytest.TestReport) -> bool:
@@ -148,7 +233,8 @@ def told(report: Any) -> dict[str, Any]:
     """What `tell` put there, each where it applies.
 
     ``attempt`` at its end and ``begun`` after set-up (see `Attempt.to_wire`), ``losses`` (see `lost.to_wire`),
-    ``problem``, ``gave_up``.
+    ``refused`` for a test that got no device (what the health gate decided), ``problem``, ``gave_up``,
+    ``artefacts_full``.
     """
     facts = report.__dict__.get("autorl")
     return facts if isinstance(facts, dict) else {}

@@ -20,6 +20,7 @@ from pytest_autorl.dispatch.trace import FILE, Attempt, trace_row
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.config import FarmConfig
 from pytest_autorl.farm.device import Device, DeviceStatus
+from pytest_autorl.farm.sample import HEALTH
 from pytest_autorl.run import Run
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Results:
         self._is_amended = False
         self._problems: list[tuple[str, str]] = []
         self._gave_up = 0
+        #: Which devices were not fit in the course of the run, and which at its end; with why.
+        self._found_unfit: Mapping[str, str] = {}
+        self._kept_out: Mapping[str, str] = {}
+        #: What health gates decided.
+        self._checks: list[Mapping[str, Any]] = []
         self._has_begun = False
         #: What could not be written, by file.
         self._trouble: dict[str, str] = {}
@@ -102,6 +108,9 @@ class Results:
         if facts.get("problem"):
             self._problems.append((report.nodeid, facts["problem"]))
         self._gave_up += bool(facts.get("gave_up"))
+        self._checks += facts.get("refused", ())
+        if "artefacts_full" in facts:
+            self._trouble["artefacts"] = facts["artefacts_full"]
         if "begun" in facts:
             self._lost.begin(facts["begun"])
         if "losses" in facts:
@@ -109,6 +118,8 @@ class Results:
         if "attempt" in facts:
             attempt = Attempt.from_wire(facts["attempt"])
             self._lost.end(attempt)
+            self._checks += attempt.gate
+            self._run.record(attempt)
             self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
@@ -164,6 +175,8 @@ class Results:
         """Write the page, after the last report."""
         sink, run_id = self._run.sink, self._run.identity.run_id
         self._note_own_losses()
+        # Taken now: the devices of a run are forgotten with it, and the summary comes later.
+        self._found_unfit, self._kept_out = self._run.found_unfit, self._unfit()
         if not self._rows:
             return
         if self._run.zero_s is not None:
@@ -179,6 +192,15 @@ class Results:
         rows = [{**row, "waited": waited_s} for row, waited_s in zip(self._rows, self._waits_s, strict=True)]
         page = farm_page.page(rows, self._lanes(), run=run_id, source=self._source, version=__version__)
         self._writes(_PAGE, lambda: sink.write(_PAGE, page))
+
+    def _unfit(self) -> dict[str, str]:
+        """The devices that are out of service for their health, each with why."""
+        with contextlib.suppress(StateError):
+            seen = self._run.look()  # a run that leased nothing has nothing to say
+            states = seen[0] if seen is not None else {}
+            shown = {device_id: state.next_reason or state.reason for device_id, state in states.items()}
+            return {device_id: why for device_id, why in shown.items() if why.startswith(HEALTH)}
+        return {}
 
     def _lanes(self) -> list[farm_page.Lane]:
         states: Mapping[str, DeviceState] = {}
@@ -198,7 +220,12 @@ class Results:
         lines = terminal.summary_lines(
             self._rows, self._waits_s, gave_up=self._gave_up, farm_size=len(self._farm.devices), files=files
         )
-        lines += [*self._unmet(), *self._trouble.values(), *self._run.notes]
+        lines += [
+            *terminal.health_lines(self._checks, self._found_unfit, self._kept_out),
+            *self._unmet(),
+            *self._trouble.values(),
+            *self._run.notes,
+        ]
         if lines:
             terminalreporter.section("autorl: devices")
             for line in lines:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_autorl.dispatch.trace import busy_s
+from pytest_autorl.farm.sample import HEALTH
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.device import Device
@@ -96,6 +97,29 @@ def summary_lines(
         lines.append("failures by blame: " + ", ".join(f"{n} {blame}" for blame, n in sorted(blames.items())))
     if files:
         lines.append("written: " + ", ".join(files))
+    return lines
+
+
+def health_lines(
+    checks: Sequence[Mapping[str, Any]], found: Mapping[str, str], kept_out: Mapping[str, str]
+) -> list[str]:
+    """What the health gate refused, and which devices were out of service for their health.
+
+    Args:
+        checks: The gate's decisions, see `checkup.to_wire`.
+        found: Reason by device, at any time of the run, as the monitor saw it.
+        kept_out: Reason by device, at the end of the run.
+    """
+    refused = [check for check in checks if not check["fit"]]
+    counts = Counter(check["device"] for check in refused)
+    reasons = {**found, **{check["device"]: check["why"] for check in refused}, **kept_out}
+    lines = []
+    for device, why in sorted(reasons.items()):
+        times = (
+            f", refused {counts[device]} time{'s' if counts[device] > 1 else ''}" if counts[device] else ""
+        )
+        now = " (still so at the end)" if device in kept_out else ""
+        lines.append(f"not fit: {device}{times}: {why.removeprefix(HEALTH)}{now}")
     return lines
 
 

@@ -11,6 +11,7 @@ import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -249,11 +250,13 @@ def _since(seen: Look, state: DeviceState) -> str:
 def _store(seen: Look, device: Device, run: str) -> DurableStore:
     """A store that can recover the device; closes its engine."""
     from pytest_autorl.farm.providers import build
+    from pytest_autorl.farm.providers.base import Places
     from pytest_autorl.state.sqlite import SqliteEngine
     from pytest_autorl.state.store import DurableStore
 
     settings = _settings(seen)
-    provider = build(seen.farm, settings)[device.provider]
+    places = Places.beside(seen.place.path, rootdir=Path.cwd(), reports=Path(settings.reports))
+    provider = build(seen.farm, settings, place=places)[device.provider]
 
     def recover(unclean: Unclean) -> str:
         # The server of a simulated device is known to its run alone; it keeps out an older token by itself.

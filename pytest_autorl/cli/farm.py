@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from pytest_autorl.cli import by_hand
 from pytest_autorl.cli.choice import FarmOption, JsonOption, StateOption, farm_of, name_of
 from pytest_autorl.cli.output import redraw, show, table
 from pytest_autorl.errors import UsageError
+from pytest_autorl.farm.sample import HEALTH
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.config import FarmConfig
@@ -99,10 +100,10 @@ def why_device(
 ) -> None:
     """Explain which devices fit a need, and why the others do not. Exit code 1 when the need cannot be met."""
     from pytest_autorl.cli.explain import explained
-    from pytest_autorl.cli.status import ask, device_rows
+    from pytest_autorl.cli.status import ask, full_device_rows
 
     seen = ask(farm, state, *([device] if device else []))
-    chosen, rows = seen.farm, device_rows(seen)
+    chosen, rows = seen.farm, full_device_rows(seen)
     need = _need(
         chosen,
         where,
@@ -115,7 +116,11 @@ def why_device(
     )
     explanation = explained(chosen.devices, need)
     data = {"farm": name_of(chosen), **explanation.to_data(), "devices": rows}
-    lines = [_status_line(row) for row in rows] if device else []
+    lines = (
+        [line for row in rows for line in _status_lines(row)]
+        if device
+        else _unfit_lines(rows, explanation.fits)
+    )
     show(data, [*lines, *explanation.to_lines()], as_json=as_json)
     if not explanation.can_be_met:
         raise typer.Exit(1)
@@ -139,7 +144,17 @@ def _need(farm: FarmConfig, where: str, *, tags: Sequence[str], **words: Any) ->
     return Requirement(tags=tuple(tags), where=expression, **words)
 
 
-def _status_line(row: dict[str, Any]) -> str:
+def _status_lines(row: dict[str, Any]) -> list[str]:
     held = f", held by {row['holder']} since {row['since']}" if row["holder"] else ""
     why = f" ({row['reason']})" if row["reason"] else ""
-    return f"{row['id']}: {row['status']}{held}{why}"
+    after = f", then {row['next_status']}: {row['next_reason']}" if row["next_status"] else ""
+    line = f"{row['id']}: {row['status']}{held}{why}{after}"
+    return [line, f"  health: {row['health'].removeprefix(HEALTH)}"] if row["health"] else [line]
+
+
+def _unfit_lines(rows: Sequence[dict[str, Any]], fitting: Collection[str]) -> list[str]:
+    """The devices that would fit the need, and get no test for the sake of their health."""
+    unfit = [
+        row for row in rows if row["id"] in fitting and HEALTH in f"{row['reason']} {row['next_reason']}"
+    ]
+    return [line for row in unfit for line in _status_lines(row)]

@@ -180,9 +180,10 @@ def _lease(seen: Look, device: Device) -> dict[str, Any]:
     row = {"run": run or None, "pid": holder.pid if holder is not None else None}
     if state is None:
         lease = {"token": None, "holder_alive": None, "purpose": "", "need": "", "parked": False}
-        return {**row, **lease, "next_status": None, "next_reason": ""}
+        return {**row, **lease, "next_status": None, "next_reason": "", "health": ""}
     return {
         **row,
+        "health": _health(state, seen.at_s),
         "token": state.token,
         "holder_alive": state.holder in seen.alive if state.holder else None,
         "purpose": state.purpose,
@@ -191,6 +192,15 @@ def _lease(seen: Look, device: Device) -> dict[str, Any]:
         "next_status": str(state.next_status) if state.next_status is not None else None,
         "next_reason": state.next_reason,
     }
+
+
+def _health(state: DeviceState, at_s: float) -> str:
+    """What was last found out about it, for people."""
+    if not state.health:
+        return ""
+    from pytest_autorl.checkup import told
+
+    return told(state.health, at_s)
 
 
 def iso(at_s: float) -> str:

@@ -27,6 +27,8 @@ class Attempt:
         setup_s: Seconds of session and fixtures within.
         fixture_s: The fixtures' part of them.
         waited_s: Seconds between asking for the device and getting it.
+        culprit: The device that the error of a failure names; "" when it names none.
+        gate: What the health gate decided on the way to its devices, see `checkup.to_wire`.
     """
 
     test: str
@@ -42,15 +44,17 @@ class Attempt:
     setup_s: float
     fixture_s: float
     waited_s: float
+    culprit: str = ""
+    gate: tuple[Mapping[str, Any], ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """Plain data for the way from a worker to the controller."""
-        return {**vars(self), "devices": list(self.devices)}
+        return {**vars(self), "devices": list(self.devices), "gate": [*map(dict, self.gate)]}
 
     @classmethod
     def from_wire(cls, row: Mapping[str, Any]) -> Attempt:
         """What `to_wire` made."""
-        return cls(**{**row, "devices": tuple(row["devices"])})
+        return cls(**{**row, "devices": tuple(row["devices"]), "gate": tuple(row["gate"])})
 
 
 def trace_row(attempt: Attempt, *, run: str, zero_s: float) -> dict[str, Any]:
@@ -69,6 +73,7 @@ def trace_row(attempt: Attempt, *, run: str, zero_s: float) -> dict[str, Any]:
         "end": round(max(0.0, attempt.end_s - zero_s), 6),
         "setup": round(attempt.setup_s, 6),
         "fixture": round(attempt.fixture_s, 6),
+        "gate": [dict(check) for check in attempt.gate],
     }
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_autorl.errors import AutorlError, StateError, UsageError
-from pytest_autorl.run import Run, RunIdentity
+from pytest_autorl.identity import RunIdentity
+from pytest_autorl.run import Run
 
 #: Key in xdist's `workerinput`.
 _KEY = "autorl"
@@ -36,6 +37,7 @@ class Controller:
                 if self._run.config is not None:
                     identity = self._run.start_providers()
                     _ = self._run.store  # looked at for damage and for what others left, before workers come
+                    self._run.checkups.start_when(self._run.store.has_company)
             except AutorlError as error:
                 raise pytest.UsageError(f"autorl: {error}") from error
             self._identity = dataclasses.asdict(identity)

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_autorl.farm.device import Device as Device
     from pytest_autorl.farm.device import DeviceStatus as DeviceStatus
+    from pytest_autorl.farm.health import DeviceHealthMonitor as DeviceHealthMonitor
     from pytest_autorl.farm.requirement import Requirement as Requirement
 
 _HOMES = {
     "Device": "pytest_autorl.farm.device",
+    "DeviceHealthMonitor": "pytest_autorl.farm.health",
     "DeviceStatus": "pytest_autorl.farm.device",
     "Requirement": "pytest_autorl.farm.requirement",
 }
 
-__all__ = ["Device", "DeviceStatus", "Requirement"]
+__all__ = ["Device", "DeviceHealthMonitor", "DeviceStatus", "Requirement"]
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,9 @@ class FarmConfig:
 
     Attributes:
         path: The farm file; None for a farm by number.
-        devices: In the file's order, `count` expanded.
+        devices: In the file's order, `count` expanded; those that were selected.
+        all_devices: The same without a selection: by its place among those of its block a device has its server, in
+            every run of the farm.
         providers: Provider blocks by name.
         policies: Its policy sections.
         is_virtual: All devices of the whole farm are simulated: such a farm belongs to its run. A selection does not
@@ -57,6 +59,7 @@ class FarmConfig:
 
     path: Path | None
     devices: tuple[Device, ...]
+    all_devices: tuple[Device, ...] = field(repr=False)
     providers: Mapping[str, VirtualProvider | AppiumProvider]
     policies: Policies
     is_virtual: bool = True
@@ -190,7 +193,7 @@ def _config(model: FarmModel, path: Path | None, secrets: tuple[str, ...]) -> Fa
     providers = {
         name: block.model_copy(update={"app": _beside(folder, block.app)})
         if block.type == "virtual"
-        else block
+        else _appium(folder, block)
         for name, block in model.providers.items()
     }
     sections = {name: getattr(model, name) for name in Policies.model_fields}
@@ -198,6 +201,7 @@ def _config(model: FarmModel, path: Path | None, secrets: tuple[str, ...]) -> Fa
     return FarmConfig(
         path=path,
         devices=devices,
+        all_devices=devices,
         providers=providers,
         is_virtual=all(providers[device.provider].type == "virtual" for device in devices),
         policies=Policies.model_construct(model.model_fields_set & sections.keys(), **sections),
@@ -205,6 +209,16 @@ def _config(model: FarmModel, path: Path | None, secrets: tuple[str, ...]) -> Fa
         stated=model.model_dump(include=set(sections), exclude_unset=True),
         secrets=secrets,
     )
+
+
+def _appium(folder: Path, block: AppiumProvider) -> AppiumProvider:
+    """Paths of the block, seen from the farm file's folder."""
+    managed = block.managed
+    paths = {
+        "command": _beside(folder, managed.command),
+        "home": _beside(folder, managed.home, is_file=True),
+    }
+    return block.model_copy(update={"managed": managed.model_copy(update=paths)})
 
 
 def _devices(entry: DeviceModel) -> Iterable[Device]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_autorl.farm.device import Device
-from pytest_autorl.farm.providers.base import Readings, ResetPolicy
+from pytest_autorl.farm.providers.base import ResetPolicy
+from pytest_autorl.farm.sample import HealthSample
 from pytest_autorl.state.leases import Lease
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ class Sessions(Protocol):
     def reset(self, handle: DeviceHandle, policy: ResetPolicy) -> None:
         """Apply a reset policy now."""
 
-    def readings(self, handle: DeviceHandle) -> Readings:
+    def readings(self, handle: DeviceHandle) -> HealthSample:
         """Ask the device how it is."""
 
     def log(self, handle: DeviceHandle) -> str:
         """The device's own log."""
+
+    def distrust(self, handle: DeviceHandle) -> None:
+        """Do not let the next test have the session; no error when the lease has ended."""
 
 
 class DeviceHandle:
@@ -40,6 +45,7 @@ class DeviceHandle:
         granted_at_s: When it was granted; seconds since the epoch.
         released_at_s: When it was given back; None while it is held.
         session_s: Seconds this handle spent on opening and resetting sessions.
+        on_capture: Takes artefacts of the device under a name; set by the test run that keeps them.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class DeviceHandle:
         self.granted_at_s = granted_at_s
         self.released_at_s: float | None = None
         self.session_s = 0.0
+        self.on_capture: Callable[[DeviceHandle, str], tuple[Path, ...]] | None = None
         self.extra_capabilities = capabilities
         self._sessions = sessions
         self._driver: WebDriver | None = None
@@ -96,7 +103,7 @@ class DeviceHandle:
         return self.device.attributes
 
     @property
-    def health(self) -> Readings:
+    def health(self) -> HealthSample:
         """What the device says about itself now. Raises DeviceError when it cannot be asked."""
         return self._sessions.readings(self)
 
@@ -133,6 +140,19 @@ class DeviceHandle:
         was needed).
         """
         self._sessions.reset(self, policy)
+
+    def capture(self, name: str = "") -> tuple[Path, ...]:
+        """Take screenshot, page source and logs now, as a failure would; returns the paths of what there is.
+
+        ``name`` begins the names of the files. A device that does not answer is not waited for, and nothing is
+        raised: the test goes on. Empty outside a test run, with `autorl_artefacts = off`, and without a session
+        as far as one is needed: none is opened.
+        """
+        return self.on_capture(self, name) if self.on_capture is not None else ()
+
+    def distrust(self) -> None:
+        """Somebody may still be driving the session: it ends with this use of the device."""
+        self._sessions.distrust(self)
 
     def use(self, driver: WebDriver | None) -> None:
         """Called by the pool when the session behind the handle changes."""

@@ -111,27 +111,77 @@ class Battery(Section):
         return self
 
 
-class Temperature(Section):
-    """Degrees Celsius of the battery. Above `stop` no test starts, from `resume` down tests start again."""
+class Ceiling(Section):
+    """Above `stop` no test starts, from `resume` down tests start again."""
+
+    stop: float
+    resume: float
+
+    @model_validator(mode="after")
+    def _order(self) -> Ceiling:
+        if self.resume > self.stop:
+            raise fault("must not be above stop", "resume", do=f"e.g. {type(self)._example()}")
+        return self
+
+    @classmethod
+    def _example(cls) -> str:
+        return "{" + ", ".join(f"{name}: {of.default:g}" for name, of in cls.model_fields.items()) + "}"
+
+
+class Temperature(Ceiling):
+    """Degrees Celsius of the battery."""
 
     stop: Annotated[float, Field(ge=-50, le=150)] = 45.0
     resume: Annotated[float, Field(ge=-50, le=150)] = 40.0
 
-    @model_validator(mode="after")
-    def _order(self) -> Temperature:
-        if self.resume > self.stop:
-            raise fault("must not be above stop", "resume", do="e.g. {stop: 45, resume: 40}")
-        return self
+
+class Memory(Ceiling):
+    """Percent that is in use."""
+
+    stop: Percent = 95.0
+    resume: Percent = 90.0
+
+
+class Cpu(Ceiling):
+    """Percent that is busy."""
+
+    stop: Percent = 95.0
+    resume: Percent = 80.0
+
+
+class ResponseTime(Ceiling):
+    """Seconds that the device takes to say how it is."""
+
+    stop: Seconds = 5.0
+    resume: Seconds = 2.0
+
+
+class ErrorRate(Ceiling):
+    """Percent of the device's last attempts and probes that failed."""
+
+    stop: Percent = 50.0
+    resume: Percent = 20.0
 
 
 class Health(Section):
-    """When a device is fit for a test."""
+    """When a device is fit for a test, and how often that is looked at."""
 
     heartbeat_interval: PositiveSeconds = 30.0
     battery: Battery = Battery()
     temperature: Temperature = Temperature()
     #: Free storage below which no test starts, MB.
     storage_mb: Annotated[float, Field(ge=0)] = 500.0
+    memory_percent: Memory = Memory()
+    #: None: not judged. Devices are busy while they start something, and that passes.
+    cpu_percent: Cpu | None = None
+    response_s: ResponseTime = ResponseTime()
+    error_rate_percent: ErrorRate = ErrorRate()
+    #: A device that was found unfit stays so for so long at least, seconds.
+    cool_down: Seconds = 30.0
+    #: Longest that a device may take to say how it is, seconds.
+    probe_timeout: PositiveSeconds = 10.0
+    #: Age from which on a verdict is not good enough for a test to start, seconds; None: two heartbeats.
+    stale_after: PositiveSeconds | None = None
 
 
 class Retry(Section):
@@ -172,7 +222,10 @@ class Connection(Section):
     initial_delay: Seconds = 1.0
     max_delay: Seconds = 300.0
     backoff_multiplier: Annotated[float, Field(ge=1, le=100)] = 2.0
+    #: Longest time that one command may take.
     connection_timeout: PositiveSeconds = 30.0
+    #: Longest time that the opening of a session may take.
+    session_timeout: PositiveSeconds = 120.0
 
     _env = field_validator("url", mode="before")(default_from_environment)
 

@@ -22,20 +22,27 @@ from pytest_autorl.errors import (
     LeaseLostError,
     OutOfServiceError,
     StateError,
-    UnsatisfiableError,
 )
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
-from pytest_autorl.farm.providers.base import Provider, Readings, ResetPolicy
+from pytest_autorl.farm.providers.base import Provider, ResetPolicy
 from pytest_autorl.farm.recall import Recall
-from pytest_autorl.farm.requirement import Requirement, eligible, nearest
+from pytest_autorl.farm.requirement import Requirement, eligible
+from pytest_autorl.farm.sample import HealthSample
 from pytest_autorl.farm.session import Limits, close_session
+from pytest_autorl.farm.slots import together
+from pytest_autorl.farm.tickets import Tickets
+from pytest_autorl.farm.unmet import unsatisfiable
 from pytest_autorl.farm.upkeep import Events, HeldDevice, Upkeep
 from pytest_autorl.state.leases import LeaseStore
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
+    from pytest_autorl.farm.gate import HealthGate
+
+#: Pause before a device is asked for that was refused just now, and is granted all the same, seconds.
+_PAUSE_S = 1.0
 #: A parked device is given back after so long without use, seconds.
 PARKED_S = 30.0
 
@@ -72,10 +79,13 @@ class Pool:
         providers: Block name -> provider, for every provider that a device names.
         store: Who holds what; shared with other processes. Outlives the pool.
         owner: Name under which this process holds leases.
+        slots: For each device whose server sets a limit: the server, and how many sessions it takes at once.
         wait_s: How long `lease` waits unless told otherwise.
         limits: Deadlines of sessions.
         parks: Keep device and session after a grant for the next one of this process; given back when somebody
             else waits for the device.
+        gate: Says whether a test may start on a device that was leased; None: on every one.
+        is_patient: Wait for devices that are out of service, too.
         events: Told of every grant, release, session and failure to clean up.
         chance: Breaks ties between equal devices, so that they wear evenly.
     """
@@ -87,24 +97,26 @@ class Pool:
         store: LeaseStore,
         *,
         owner: str,
+        slots: Mapping[str, tuple[str, int]] | None = None,
         wait_s: float = 300.0,
         limits: Limits | None = None,
         parks: bool = False,
+        gate: HealthGate | None = None,
+        is_patient: bool = True,
         events: Events = _silent,
         chance: random.Random | None = None,
     ) -> None:
         self.devices = tuple(devices)
         self._store = store
-        self._owner = owner
+        self._slots = slots or {}
         self._wait_s = wait_s
         self._parks = parks
+        self._gate = gate
         self._events = events
-        self._chance = chance or random.Random()
         self._books = _Books()
-        #: Devices whose last lease ended in trouble: taken when no other is free.
-        self._suspects: set[str] = set()
-        #: Sets of devices for which somebody has waited in vain, since too few of them were in service.
-        self._out_of_service: set[frozenset[str]] = set()
+        self._tickets = Tickets(
+            store, owner=owner, gate=gate, is_patient=is_patient, chance=chance or random.Random()
+        )
         self._upkeep = Upkeep(providers, store, limits=limits or Limits(), events=events)
         self._recall = Recall(self._give_back_wanted)
         store.listen(self._recall.call)
@@ -141,9 +153,9 @@ class Pool:
         __tracebackhide__ = True
         asked_s = time.monotonic()
         fitting = eligible(self.devices, requirement)
-        if len(fitting) < requirement.count:
-            raise unsatisfiable(self.devices, requirement)
-        held = self._take(fitting, requirement, purpose, self._wait_s if wait_s is None else wait_s)
+        if together((device.id for device in fitting), self._slots) < requirement.count:
+            raise unsatisfiable(self.devices, requirement, self._slots)
+        held = self._take_fit(fitting, requirement, purpose, self._wait_s if wait_s is None else wait_s)
         now_s = time.time()
         handles = []
         for one in held:
@@ -154,6 +166,51 @@ class Pool:
         ids = [handle.id for handle in grant.devices]
         self._events("granted", {"devices": ids, "purpose": purpose, "waited_s": grant.waited_s})
         return grant
+
+    def _take_fit(
+        self, fitting: Sequence[Device], requirement: Requirement, purpose: str, wait_s: float
+    ) -> list[HeldDevice]:
+        """As many as are wanted, all of them fit: what the gate refuses is given back, and others are asked for.
+
+        What was judged unfit is out of service, so this ends: with fit devices, or with the error of a wait in vain.
+        """
+        __tracebackhide__ = True
+        ends_s = time.monotonic() + wait_s
+        refused: dict[str, str] = {}
+        while True:
+            left_s = ends_s - time.monotonic()
+            held = self._take(fitting, requirement, purpose, max(0.0, left_s))
+            refusals = self._refusals(held, purpose)
+            if not refusals:
+                return held
+            self._let_go(held)
+            is_contradicted = bool(refused.keys() & refusals.keys())  # somebody else finds it fit each time
+            refused |= refusals
+            if is_contradicted and left_s <= _PAUSE_S:
+                raise OutOfServiceError(
+                    "no fit device: " + "; ".join(f"{one}: {why}" for one, why in refused.items()),
+                    do="mend them, or raise --autorl-wait",
+                )
+            if is_contradicted:
+                time.sleep(_PAUSE_S)
+
+    def _refusals(self, held: Sequence[HeldDevice], purpose: str) -> dict[str, str]:
+        """Which of these are not fit, and why."""
+        if self._gate is None:
+            return {}
+        try:
+            verdicts = [(one, self._gate.check(one.device, purpose=purpose)) for one in held]
+        except BaseException:
+            self._let_go(held)
+            raise
+        return {one.device.id: verdict.reason for one, verdict in verdicts if not verdict.is_fit}
+
+    def _let_go(self, held: Sequence[HeldDevice]) -> None:
+        """Give back what nobody has got yet."""
+        with self._books.mutex:
+            for one in held:
+                self._detach(one)
+        self._give_all_back(held)
 
     def _take(
         self, fitting: Sequence[Device], requirement: Requirement, purpose: str, wait_s: float
@@ -169,52 +226,46 @@ class Pool:
                     one.in_use = True
                     self._store.note(one.lease, purpose=purpose, need=requirement.key, is_parked=False)
                 return ready[:count]
-            self._refuse_to_wait_for_oneself(fitting, held, count)
+            self._refuse_to_wait_for_oneself(fitting, count)
+            parked = [
+                one
+                for one in self._books.held.values()
+                if not one.in_use and self._is_in_the_way(one, fitting)
+            ]
             for one in parked:
                 self._detach(one)
         # Keeping some while waiting for others could deadlock with a process that does the reverse.
         self._give_all_back(parked)
         # What another thread of this process uses is a candidate too: it may be given back, so no lock here.
         by_id = {device.id: device for device in fitting}
-        first = [one.device.id for one in parked]
-        rest = self._shuffled(by_id.keys() - set(first))
-        order = sorted(first + rest, key=self._suspects.__contains__)
-        # A class of tests waits once for devices that are out of service, not each of its tests.
-        known = frozenset(order)
-        try:
-            leases = self._store.acquire(
-                order,
-                count=count,
-                owner=self._owner,
-                purpose=purpose,
-                need=requirement.key,
-                wait_s=0.0 if known in self._out_of_service else wait_s,
-            )
-        except OutOfServiceError:
-            self._out_of_service.add(known)
-            raise
-        self._out_of_service.discard(known)
+        first = [one.device.id for one in parked if one.device.id in by_id]
+        leases = self._tickets.get(fitting, requirement, first=first, purpose=purpose, wait_s=wait_s)
         taken = [HeldDevice(device=by_id[lease.device_id], lease=lease) for lease in leases]
         with self._books.mutex:
             self._books.held.update({one.device.id: one for one in taken})
         return taken
 
-    def _refuse_to_wait_for_oneself(
-        self, fitting: Sequence[Device], held: Sequence[HeldDevice], count: int
-    ) -> None:
-        """Waiting cannot help where too few devices are left besides those that the asker itself holds."""
-        own = [one for one in held if one.in_use and one.thread_id == threading.get_ident()]
-        if len(fitting) - len(own) < count:
-            ids = ", ".join(one.device.id for one in own)
+    def _is_in_the_way(self, one: HeldDevice, fitting: Sequence[Device]) -> bool:
+        """Whether a parked device is one of those that are asked for, or takes a slot of their server."""
+        server = self._slots.get(one.device.id, ("",))[0]
+        servers = {self._slots[device.id][0] for device in fitting if device.id in self._slots}
+        return server in servers or any(device.id == one.device.id for device in fitting)
+
+    def _refuse_to_wait_for_oneself(self, fitting: Sequence[Device], count: int) -> None:
+        """Waiting cannot help where too few are left besides what the asker itself holds, devices and slots."""
+        me = threading.get_ident()
+        own = [
+            one
+            for one in self._books.held.values()
+            if one.in_use and one.thread_id == me and self._is_in_the_way(one, fitting)
+        ]
+        ids = {one.device.id for one in own}
+        if together((device.id for device in fitting if device.id not in ids), self._slots, ids) < count:
             raise LeaseConflictError(
-                f"every fitting device that is missing is held here already, for a wider scope: {ids}",
+                "every fitting device that is missing is held here already, or the slot of its server, for a wider "
+                f"scope: {', '.join(sorted(ids))}",
                 do="use the wider-scoped device in this test, narrow its need, or add a fitting device",
             )
-
-    def _shuffled(self, ids: set[str]) -> list[str]:
-        order = sorted(ids)
-        self._chance.shuffle(order)
-        return order
 
     def release(self, grant: Grant) -> None:
         """End a grant. What cannot be cleaned up is told to `events`; never raises for a device's sake."""
@@ -245,9 +296,9 @@ class Pool:
             with one.lock:
                 self._upkeep.end(one)
         if one.is_suspect:
-            self._suspects.add(one.device.id)
+            self._tickets.suspects.add(one.device.id)
         elif one.session is not None:
-            self._suspects.discard(one.device.id)
+            self._tickets.suspects.discard(one.device.id)
         # What went wrong is given back: the next lease has a higher token, which ends what was left behind.
         if not self._parks or one.session is None or one.is_suspect:
             return False
@@ -348,7 +399,7 @@ class Pool:
             if driver is not None:
                 handle.use(driver)
 
-    def readings(self, handle: DeviceHandle) -> Readings:
+    def readings(self, handle: DeviceHandle) -> HealthSample:
         """See `Sessions.readings`."""
         return self._upkeep.provider(self._held(handle)).readings(handle.device)
 
@@ -357,6 +408,12 @@ class Pool:
         one = self._held(handle)
         driver = one.session.driver if one.session else None
         return self._upkeep.provider(one).log(one.device, driver)
+
+    def distrust(self, handle: DeviceHandle) -> None:
+        """See `Sessions.distrust`."""
+        one = self._books.held.get(handle.id)
+        if one is not None and one.user is handle:
+            one.is_suspect = True
 
     def _held(self, handle: DeviceHandle) -> HeldDevice:
         __tracebackhide__ = True
@@ -378,16 +435,3 @@ def _timed(handle: DeviceHandle) -> Iterator[None]:
         yield
     finally:
         handle.session_s += time.monotonic() - started_s
-
-
-def unsatisfiable(devices: Sequence[Device], requirement: Requirement) -> UnsatisfiableError:
-    """The error that explains why no device can meet the need, with the nearest ones."""
-    count = f"{requirement.count} devices" if requirement.count > 1 else "a device"
-    lines = [f"no {count} of {len(devices)} can be had for: {requirement}".replace("no a ", "no ")]
-    lines += [
-        f"  nearest: {device}: {'; '.join(failed) or 'fits'}"
-        for device, failed in nearest(devices, requirement)
-    ]
-    return UnsatisfiableError(
-        "\n".join(lines), do="mend the marker, or add a fitting device to the farm file"
-    )

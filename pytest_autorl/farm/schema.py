@@ -76,6 +76,13 @@ def _windows(value: tuple[tuple[float, float | None], ...]) -> tuple[tuple[float
     return value
 
 
+def _each_once(urls: tuple[str, ...]) -> tuple[str, ...]:
+    for i, url in enumerate(urls):
+        if url in urls[:i]:
+            raise fault("this server stands twice", i, do="name each server once")
+    return urls
+
+
 def _fault_names(value: Any) -> Any:
     """A fault without parameters may be just its name."""
     if not isinstance(value, list):
@@ -120,28 +127,60 @@ class VirtualProvider(Section):
     backend: Literal["reset", "keep"] = "reset"
 
 
+class ManagedServers(Section):
+    """How Appium servers of our own are started: `server: managed`."""
+
+    #: How many devices share one server.
+    devices: Annotated[int, Field(ge=1, le=1000)] = 1
+    #: The program; "" = the first of: on the path, in `.tools/`, what npx finds in the project.
+    command: Annotated[str, StringConstraints(max_length=2000)] = ""
+    #: Where its drivers are (APPIUM_HOME); "" = as the environment says, else beside what was found in `.tools/`.
+    home: Annotated[str, StringConstraints(max_length=2000)] = ""
+    #: Only these drivers are loaded; empty = all that are installed.
+    drivers: policies.Words = ()
+    #: More words for its command line.
+    arguments: policies.Words = ()
+    #: Longest time from its start to its first answer, seconds.
+    start_timeout: policies.PositiveSeconds = 60.0
+
+
 class AppiumProvider(Section):
-    """Devices behind a running Appium server or hub."""
+    """Devices behind Appium servers, or a hub."""
 
     type: Literal["appium"] = "appium"
     url: ServerUrl = Field(default=DEFAULT_SERVER, validate_default=True, repr=False)
-    #: How many sessions the server takes at once.
-    slots: Annotated[int, Field(ge=1, le=1000)] = 1
+    #: Several servers instead of one: each reaches every device of the block.
+    urls: Annotated[
+        tuple[ServerUrl, ...], Field(strict=False, min_length=1, max_length=100), AfterValidator(_each_once)
+    ] = Field(default=(), repr=False)
+    #: How many sessions a server takes at once; None = as many as it has devices.
+    slots: Annotated[int, Field(ge=1, le=1000)] | None = None
     capabilities: Capabilities = Field(default_factory=dict, repr=False)
     reset: Reset = "app"
+    #: external: somebody runs it; managed: we start it, and end it with the run.
     server: Literal["external", "managed"] = "external"
+    managed: ManagedServers = ManagedServers()
 
     _env = field_validator("url", mode="before")(policies.default_from_environment)
 
-    @field_validator("server")
-    @classmethod
-    def _is_built(cls, value: str) -> str:
-        if value == "managed":
+    @model_validator(mode="after")
+    def _one_kind_of_server(self) -> AppiumProvider:
+        told = self.model_fields_set
+        if self.server == "managed" and {"url", "urls"} & told:
+            key = "url" if "url" in told else "urls"
             raise fault(
-                "server: managed is not part of this version",
-                do="start the server yourself, give its url, and leave `server` out",
+                "we choose the address of a server that we start", key, do=f"remove {key}, or server: managed"
             )
-        return value
+        if self.server == "external" and "managed" in told:
+            raise fault("nothing is started without server: managed", "managed", do="add server: managed")
+        if {"url", "urls"} <= told:
+            raise fault("url is one server, urls are several", "url", do="put all of them under urls")
+        return self
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses, as the file orders them; none of a managed block."""
+        return () if self.server == "managed" else self.urls or (self.url,)
 
 
 Provider = Annotated[VirtualProvider | AppiumProvider, Field(discriminator="type")]
@@ -327,7 +366,8 @@ def _disagreements(model: FarmModel, source: Source) -> Iterator[FarmFileError]:
                 break
             taken[one] = at
         if isinstance(block, AppiumProvider) and device.udid():
-            phone = (block.url, device.udid())
+            # Servers that we start are all on this host: they see the same phones.
+            phone = (" ".join(sorted(block.servers)), device.udid())
             if phone in phones or (device.count or 1) > 1:
                 yield source.error(
                     (*at, "capabilities"),

@@ -23,10 +23,15 @@ from pytest_autorl.errors import (
     DeviceTimeoutError,
     NoSessionError,
     ServerAnswerError,
+    ServerDownError,
 )
+from pytest_autorl.farm import pulse
+from pytest_autorl.farm.refusal import refused
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
+
+    from pytest_autorl.farm.drivers.base import AppiumDriver
 
 #: The client sends it with each new session (https://github.com/appium/appium-base-driver/pull/400).
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
@@ -45,11 +50,13 @@ class Endpoint:
         capabilities: W3C capabilities, extension names with their prefix (``appium:udid``). Not in the repr:
             a farm file may fill them from the environment.
         headers: Sent with every request; may hold secrets, so they stay out of the repr.
+        driver: The Appium driver that serves it; None where nobody knows.
     """
 
     url: str
     capabilities: Mapping[str, Any] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    driver: AppiumDriver | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +86,10 @@ def open_session(
         guard: Called before every request; what it raises stops the request from leaving.
         on_trouble: Called when a request met no WebDriver answer: time-out, refused connection, a proxy's page.
     Raises:
-        DeviceTimeoutError: No session within ``limits.create_s``.
-        NoSessionError: The server could not be reached, or refused.
+        DeviceTimeoutError: No session within ``limits.create_s``, from a server that is well.
+        ServerDownError: The server stopped answering meanwhile: a session may have been begun.
+        SessionRefusedError: It is well and refused, for the sake of the device.
+        NoSessionError: It could not be reached, or refused for the sake of how it was asked or set up.
         DeviceProviderError: It broke off, or gave a session that is not new.
     """
     __tracebackhide__ = True
@@ -105,10 +114,8 @@ def open_session(
             # Without the frames in between: pytest prints their arguments, the capabilities among them.
             raise error.with_traceback(None) from None
         except WebDriverException as error:
-            raise NoSessionError(
-                f"{endpoint.url} refused a session: {error.msg}",
-                device_id=device_id,
-                do="look at the device and its capabilities",
+            raise refused(
+                error.msg or "", url=endpoint.url, device_id=device_id, driver=endpoint.driver
             ) from None
     config.timeout = limits.command_s
     known = (endpoint.url, str(driver.session_id))
@@ -201,6 +208,24 @@ def _transport_error(
     )
 
 
+def _blame_the_server(error: DeviceError, endpoint: Endpoint, device_id: str) -> None:
+    """Raise ServerDownError when the request met no answer because nobody is there to answer.
+
+    A server that says how it is leaves the error as it is: then a time-out is the device's.
+    """
+    __tracebackhide__ = True
+    # One that was never reached has begun nothing, which is worth more to know; a wrong answer is an answer.
+    if isinstance(error, NoSessionError | ServerAnswerError):
+        return
+    found = pulse.take(endpoint.url, endpoint.headers)
+    if found.kind in ("silent", "unreachable"):
+        raise ServerDownError(
+            f"{error.args[0]}, and its server is down: {found.why}",
+            device_id=device_id,
+            do="look at the server and its log; start it again",
+        ) from None
+
+
 def _connection(
     config: Any,
     endpoint: Endpoint,
@@ -229,9 +254,10 @@ def _connection(
                 guard()
             try:
                 return self._answer(command, params)
-            except DeviceError:
+            except DeviceError as error:
                 if on_trouble is not None:
                     on_trouble()
+                _blame_the_server(error, endpoint, device_id)
                 raise
 
         def _answer(self, command: str, params: dict[str, Any]) -> Any:

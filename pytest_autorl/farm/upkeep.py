@@ -10,10 +10,10 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_autorl.errors import DeviceError, LeaseLostError, NoSessionError
+from pytest_autorl.errors import DeviceError, LeaseLostError, NoSessionError, ServerDownError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.orphans import end_sessions
@@ -132,14 +132,17 @@ class Upkeep:
     def _open(self, one: HeldDevice, capabilities: Mapping[str, Any]) -> WebDriver:
         __tracebackhide__ = True
         provider, lease = self.provider(one), one.lease
-        endpoint = provider.endpoint(one.device, lease)
-        wanted = {**endpoint.capabilities, **one.device.capabilities, **capabilities}
+        try:
+            endpoint = provider.endpoint(one.device, lease, capabilities)
+        except ServerDownError:
+            one.is_suspect = True  # others, behind servers that are up, go before it
+            raise
         self._store.check(lease)
         begun = Session(url=endpoint.url, id="", key=uuid.uuid4().hex)
         self._record(one, begun)
         try:
             driver = open_session(
-                replace(endpoint, capabilities=wanted),
+                endpoint,
                 device_id=one.device.id,
                 limits=self._limits,
                 key=begun.key,
@@ -167,7 +170,7 @@ class Upkeep:
         if (
             not provider.starts_as_new
             and provider.reset_policy != "none"
-            and not wanted.get("appium:noReset")
+            and not endpoint.capabilities.get("appium:noReset")
         ):
             self._reset_app(one)
         return driver

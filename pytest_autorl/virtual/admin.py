@@ -18,11 +18,15 @@ class AdminClient:
 
     Every method raises DeviceProviderError when the server cannot be reached or refuses, UsageError when it
     rejects an argument.
+
+    Args:
+        limit_s: Longest wait for the server at a time, seconds.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str, key: str | None = None, *, limit_s: float = TIMEOUT_S) -> None:
         place = urlsplit(url)
         self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
+        self._limit_s = limit_s
         self._headers = {"Content-Type": "application/json", **({"X-Autorl-Admin": key} if key else {})}
 
     def devices(self) -> list[dict[str, Any]]:
@@ -82,7 +86,7 @@ class AdminClient:
         self._call("POST", "shutdown", {})
 
     def _call(self, method: str, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._limit_s)
         body = None if params is None else json.dumps(dict(params))
         try:
             connection.request(method, f"/autorl/{path}", body, self._headers)

@@ -17,6 +17,7 @@ import pytest
 from pytest_autorl.cli import by_hand
 from pytest_autorl.errors import LeaseLostError, LeaseTimeoutError
 from pytest_autorl.state.engine import DeviceRow, SessionRow
+from pytest_autorl.state.grants import BLOCK_SIZE
 from pytest_autorl.state.leases import Lease, Session
 from pytest_autorl.state.sqlite import SqliteEngine
 from pytest_autorl.state.store import DurableStore
@@ -285,7 +286,7 @@ def test_a_device_that_no_run_has_ever_seen_can_be_held(
             }
         ]
     }
-    assert shelf.rows()["phone"].port_count == 5
+    assert shelf.rows()["phone"].port_count == BLOCK_SIZE  # as a run has it
     assert lease_of(make_store(), "phone", "tablet").device_id == "tablet"
 
 
@@ -378,7 +379,7 @@ def test_of_several_devices_each_is_done_and_told_in_the_farms_order(
 
 
 def test_restoring_what_is_available_changes_nothing(autorl: Call, farm: Path, shelf: Any) -> None:
-    row = DeviceRow(key="phone", status="available", since_at_s=5.0, token=3, port_count=5)
+    row = DeviceRow(key="phone", status="available", since_at_s=5.0, token=3, port_count=BLOCK_SIZE)
     shelf.put(row)
 
     said = autorl("farm", "restore", "phone")

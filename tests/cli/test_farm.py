@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_autorl.farm.fitness import judge
+from pytest_autorl.farm.policies import Health
+from pytest_autorl.farm.sample import HealthSample
 from pytest_autorl.state.engine import DeviceRow, TicketRow
 
 Call = Callable[..., Any]
@@ -173,6 +178,100 @@ def test_why_as_json_says_the_need_and_both_sides(autorl: Call, farm: Path) -> N
     assert data["can_be_met"] is True
     assert data["fits"] == ["sim"]
     assert [entry["device"] for entry in data["misfits"]] == ["pixel-8", "old-one"]
+
+
+# -- health
+
+
+def judged(name: str, **readings: Any) -> DeviceRow:
+    """A phone as the monitor leaves it in the state, looked at a minute ago."""
+    verdict = judge(HealthSample(**readings), Health(), None, time.time() - 60)
+    return DeviceRow(
+        key=name, status=str(verdict.status), reason=verdict.reason, since_at_s=1e9, health=verdict.to_text()
+    )
+
+
+BATTERY = "battery 12 % is below 20 % (fit again from 40 %)"
+
+
+def test_why_a_fit_device_tells_what_it_said_of_itself(autorl: Call, farm: Path, shelf: Any) -> None:
+    shelf.put(judged("pixel-8", battery_pct=87.0, storage_free_mb=110_000.0, response_s=0.012))
+
+    device, health, *_ = autorl("farm", "why", "pixel-8").out.splitlines()
+
+    assert device == "pixel-8: available"
+    assert re.fullmatch(
+        r"  health: fit \(battery 87 %, 110\.0 GB free, answers in 12 ms; looked at \d+ s ago\)", health
+    )
+
+
+def test_why_a_device_that_the_monitor_found_unfit_tells_the_reading(
+    autorl: Call, farm: Path, shelf: Any
+) -> None:
+    shelf.put(judged("pixel-8", battery_pct=12.0))
+
+    device, health, *_ = autorl("farm", "why", "pixel-8").out.splitlines()
+
+    assert device == f"pixel-8: unhealthy (health: {BATTERY})"
+    assert re.fullmatch(re.escape(f"  health: {BATTERY} (battery 12 %; looked at ") + r"\d+ s ago\)", health)
+
+
+def test_why_a_device_that_cannot_be_reached_tells_so(autorl: Call, farm: Path, shelf: Any) -> None:
+    shelf.put(judged("pixel-8", is_online=False))
+
+    device, health, *_ = autorl("farm", "why", "pixel-8").out.splitlines()
+
+    assert device == "pixel-8: offline (health: it cannot be reached)"
+    assert health.startswith("  health: it cannot be reached (it states no readings; looked at ")
+
+
+def test_why_a_need_names_the_unfit_device_that_would_fit(autorl: Call, farm: Path, shelf: Any) -> None:
+    """It fits all the same: readings keep it back for a while, and decide nothing more."""
+    shelf.put(judged("pixel-8", battery_pct=12.0), judged("old-one", battery_pct=90.0))
+
+    said = autorl("farm", "why", "--tag", "nfc")
+
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0] == f"pixel-8: unhealthy (health: {BATTERY})"
+    assert lines[2:4] == ["needs: tag nfc", "fits: pixel-8"]
+    assert "old-one: available" not in said.out  # what is fit needs no word
+
+
+def test_a_device_that_was_found_unfit_while_it_is_used_says_what_follows(
+    autorl: Call, farm: Path, shelf: Any
+) -> None:
+    shelf.holder("gw1")
+    found = judged("pixel-8", battery_pct=12.0)
+    held = found._replace(status="busy", reason="", after=f"{found.status} {found.reason}", holder="gw1")
+    shelf.put(held._replace(owner="Runner-gw1", purpose="test_pay"))
+
+    device = autorl("farm", "why", "--tag", "nfc").out.splitlines()[0]
+
+    assert device == (
+        f"pixel-8: busy, held by Runner-gw1 since 2001-09-09T01:46:40Z (test_pay), then unhealthy: health: {BATTERY}"
+    )
+
+
+def test_health_as_json_is_a_text_and_empty_where_nobody_has_looked(
+    autorl: Call, farm: Path, shelf: Any
+) -> None:
+    shelf.put(judged("pixel-8", battery_pct=12.0))
+
+    for command in ("status", "why"):
+        rows = {row["id"]: row for row in autorl("farm", command, "--json").data["devices"]}
+        assert rows["pixel-8"]["health"].startswith(f"health: {BATTERY} (battery 12 %; looked at ")
+        assert (rows["old-one"]["health"], rows["sim"]["health"]) == ("", "")
+
+
+def test_a_verdict_that_nobody_understands_is_none(autorl: Call, farm: Path, shelf: Any) -> None:
+    shelf.put(DeviceRow(key="pixel-8", status="available", health='{"status": "busy"}'))
+
+    assert autorl("farm", "why", "pixel-8").out.splitlines()[0] == "pixel-8: available"
+    assert "  health" not in autorl("farm", "why", "pixel-8").out
+
+
+# -- schema
 
 
 def test_schema_is_a_json_schema_that_knows_the_required_keys(autorl: Call, here: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_store_that_holds_a_device_is_named_with_its_test_and_its_process(
         "parked": False,
         "next_status": None,
         "next_reason": "",
+        "health": "",
     }
 
 

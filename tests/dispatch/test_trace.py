@@ -48,6 +48,7 @@ def test_a_row_has_exactly_the_fields_of_the_contract() -> None:
         "end": 3.5,
         "setup": 0.5,
         "fixture": 0.1,
+        "gate": [],
     }
 
 

@@ -274,7 +274,8 @@ def test_importing_the_farm_loads_nothing_heavy() -> None:
     """Loading the plugin is to cost under 20 ms; pydantic alone takes more."""
     code = (
         "import sys, pytest_autorl.farm as farm, pytest_autorl.farm.config\n"
-        "assert farm.__all__ == sorted(farm.__all__) == ['Device', 'DeviceStatus', 'Requirement']\n"
+        "names = ['Device', 'DeviceHealthMonitor', 'DeviceStatus', 'Requirement']\n"
+        "assert farm.__all__ == sorted(farm.__all__) == names\n"
         "farm.Requirement(platform='android', tags='nfc')\n"
         "heavy = {'pydantic', 'yaml', 'packaging', 'appium', 'selenium', 'PIL', 'pytest'} & set(sys.modules)\n"
         "print(sorted(heavy))"

@@ -55,7 +55,7 @@ def make_pool(
         device = devices[unclean.lease.device_id]
         return providers[device.provider].recover(device, unclean)
 
-    def make(*, parks: bool = False, wait_s: float = 0.0) -> tuple[Pool, DurableStore, Events]:
+    def make(*, parks: bool = False, wait_s: float = 0.0, **words: Any) -> tuple[Pool, DurableStore, Events]:
         store = DurableStore(
             SqliteEngine(directory / "state.db"),
             folder=directory / "holders",
@@ -72,6 +72,7 @@ def make_pool(
             parks=parks,
             events=lambda name, facts: events.append((name, dict(facts))),
             chance=random.Random(1),
+            **words,
         )
         made.append((pool, store))
         return pool, store, events
@@ -310,3 +311,15 @@ def test_of_devices_out_of_service_a_class_waits_once(make_pool: Any) -> None:
 
     store._engine.write(lambda books: ledger.set_status(books, device.id, DeviceStatus.AVAILABLE, "", now))
     pool.release(pool.acquire(tablet, wait_s=300.0))
+
+
+def test_a_session_that_is_not_to_be_trusted_is_not_kept_for_the_next_test(make_pool: Any) -> None:
+    pool, store, _ = make_pool(parks=True)
+    with pool.lease(Requirement()) as (device,):
+        first = device.driver.session_id
+        device.distrust()
+    device.distrust()  # somebody is late: nothing happens
+
+    assert all(state.status is not DeviceStatus.BUSY for state in store.devices().values())
+    with pool.lease(Requirement()) as (device,):
+        assert device.driver.session_id != first

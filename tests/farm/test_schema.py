@@ -54,6 +54,7 @@ def test_the_defaults_are_those_of_the_briefs() -> None:
         "max_delay": 300,
         "backoff_multiplier": 2,
         "connection_timeout": 30,
+        "session_timeout": 120,
     }
     assert made["circuit_breaker"] == {"failure_threshold": 5, "success_threshold": 2, "timeout": 60}
     assert made["job_execution"] == {
@@ -79,6 +80,13 @@ def test_the_defaults_are_those_of_the_briefs() -> None:
         "battery": {"stop": 20, "resume": 40},
         "temperature": {"stop": 45, "resume": 40},
         "storage_mb": 500,
+        "memory_percent": {"stop": 95, "resume": 90},
+        "cpu_percent": None,
+        "response_s": {"stop": 5, "resume": 2},
+        "error_rate_percent": {"stop": 50, "resume": 20},
+        "cool_down": 30,
+        "probe_timeout": 10,
+        "stale_after": None,
     }
     assert made["observability"] == {
         "metrics_enabled": True,
@@ -129,6 +137,26 @@ def test_the_default_server_comes_from_the_environment(env: dict[str, str], url:
     made = _model("providers: {lab: {type: appium, server: external}}\n" + ONE, **env)
 
     assert made.connection.url == made.providers["lab"].url == url
+
+
+def test_the_servers_of_a_block_are_one_several_or_our_own() -> None:
+    made = _model(
+        """
+providers:
+  one: {type: appium, url: "h:1", slots: 3}
+  several: {type: appium, urls: ["h:1", "https://u:${KEY}@h:2/wd/"]}
+  ours: {type: appium, server: managed, managed: {devices: 2, drivers: [fake], home: homes/appium}}
+  default: {type: appium}
+"""
+        + ONE
+    ).providers
+
+    assert made["one"].servers == ("http://h:1",)
+    assert made["several"].servers == ("http://h:1", "https://u:canary-4711@h:2/wd")
+    assert made["ours"].servers == ()
+    assert made["default"].servers == ("http://127.0.0.1:4723",)
+    assert (made["one"].slots, made["default"].slots) == (3, None)
+    assert "canary" not in repr(made)
 
 
 def test_the_provider_virtual_is_there_without_being_declared() -> None:
@@ -253,8 +281,41 @@ def test_the_provider_virtual_is_there_without_being_declared() -> None:
             "providers.virtual.type: the provider named virtual has simulated devices",
         ),
         (
-            "providers: {lab: {type: appium, server: managed}}\n" + ONE,
-            "server: managed is not part of this version",
+            "providers: {lab: {type: appium, server: managed, url: 'h:1'}}\n" + ONE,
+            "providers.lab.url: we choose the address of a server that we start",
+        ),
+        (
+            "providers: {lab: {type: appium, server: managed, urls: ['h:1']}}\n" + ONE,
+            "providers.lab.urls: we choose the address of a server that we start",
+        ),
+        (
+            "providers: {lab: {type: appium, managed: {devices: 2}}}\n" + ONE,
+            "providers.lab.managed: nothing is started without server: managed (found a mapping)\n  do: add server",
+        ),
+        (
+            "providers: {lab: {type: appium, url: 'h:1', urls: ['h:2']}}\n" + ONE,
+            "providers.lab.url: url is one server, urls are several",
+        ),
+        (
+            "providers: {lab: {type: appium, urls: ['h:1', 'http://h:1/']}}\n" + ONE,
+            "providers.lab.urls[1]: this server stands twice",
+        ),
+        ("providers: {lab: {type: appium, urls: []}}\n" + ONE, "providers.lab.urls: the list is empty"),
+        (
+            "providers: {lab: {type: appium, urls: ['h:1', 'ftp://x']}}\n" + ONE,
+            "providers.lab.urls[1]: is no address of a server",
+        ),
+        (
+            "providers: {lab: {type: appium, slots: 0}}\n" + ONE,
+            "providers.lab.slots: expected greater than or equal to 1, got 0",
+        ),
+        (
+            "providers: {lab: {type: appium, server: managed, managed: {devices: 0}}}\n" + ONE,
+            "providers.lab.managed.devices: expected greater than or equal to 1, got 0",
+        ),
+        (
+            "providers: {lab: {type: appium, server: manged}}\n" + ONE,
+            "providers.lab.server: expected 'external' or 'managed', got 'manged'",
         ),
         (
             "providers: {lab: {type: appium, url: 'ftp://x'}}\n" + ONE,

@@ -5,6 +5,7 @@ The real servers cannot be made to send a proxy's HTML page or an old session id
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,16 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.errors import DeviceProviderError, DeviceTimeoutError, LeaseLostError, ServerAnswerError
+from pytest_autorl.errors import (
+    DeviceProviderError,
+    DeviceTimeoutError,
+    LeaseLostError,
+    NoSessionError,
+    ServerAnswerError,
+    ServerDownError,
+    SessionRefusedError,
+)
+from pytest_autorl.farm.drivers.builtin import FAKE
 from pytest_autorl.farm.session import Endpoint, Limits, close_session, open_session
 
 pytestmark = pytest.mark.integration
@@ -29,12 +39,14 @@ class Script:
         self.content_type = "application/json"
         self.hold = threading.Event()
         self.holds = False
+        self.is_well = True
+        self.drops = False
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[str, Script]]:
-    script = Script()
+@contextlib.contextmanager
+def running(script: Script) -> Iterator[str]:
+    """A server that follows the script; gives its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -43,10 +55,15 @@ def server() -> Iterator[tuple[str, Script]]:
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             script.requests.append((self.command, self.path, dict(self.headers)))
+            if script.drops:
+                self.close_connection = True
+                return
             status, body, kind = script.status, script.body, script.content_type
             if self.path == "/session" and status == 200:
                 value = {"sessionId": script.session_id, "capabilities": {"platformName": "Android"}}
                 body, kind = json.dumps({"value": value}).encode(), "application/json"
+            elif self.path == "/status" and script.is_well:
+                status, body, kind = 200, b'{"value": {"ready": true}}', "application/json"
             elif script.holds:
                 script.hold.wait(30)
             self.send_response(status)
@@ -69,11 +86,20 @@ def server() -> Iterator[tuple[str, Script]]:
     httpd = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield f"http://127.0.0.1:{httpd.server_address[1]}", script
-    script.hold.set()
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+    finally:
+        script.hold.set()
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, Script]]:
+    script = Script()
+    with running(script) as url:
+        yield url, script
 
 
 _numbers = iter(range(10_000))
@@ -144,6 +170,44 @@ def test_a_command_that_hangs_ends_at_its_limit_and_is_sent_once(server: tuple[s
     assert len([request for request in script.requests if request[1].endswith("/source")]) == 1
 
 
+@pytest.mark.parametrize("is_well", [True, False])
+def test_a_time_out_is_the_devices_when_the_server_says_that_it_is_well_and_else_the_farms(
+    server: tuple[str, Script], is_well: bool
+) -> None:
+    url, script = server
+    driver = opened(url, script, command_s=0.3)
+    script.holds, script.is_well = True, is_well
+
+    with pytest.raises((DeviceTimeoutError, ServerDownError), match="did not answer getPageSource") as caught:
+        _ = driver.page_source
+
+    assert caught.value.blame == ("device" if is_well else "farm")
+    assert ("its server is down: no answer in 2 s" in str(caught.value)) is not is_well
+
+
+def test_a_server_that_went_away_between_two_commands_is_down() -> None:
+    script = Script()
+    with running(script) as url:
+        driver = opened(url, script)
+        script.drops = True  # what is left of it closes the connection that the client keeps
+
+    with pytest.raises(ServerDownError, match=r"\[d1\] .*goBack.* its server is down: .*refused") as caught:
+        driver.back()
+
+    assert caught.value.blame == "farm"
+
+
+def test_a_server_that_hangs_while_a_session_is_made_may_have_begun_one(server: tuple[str, Script]) -> None:
+    """So it is no NoSessionError: what may be alive is to be ended before the next one."""
+    url, script = server
+    script.status, script.holds, script.is_well = 201, True, False
+
+    with pytest.raises(ServerDownError) as caught:
+        opened(url, script, create_s=0.3)
+
+    assert not isinstance(caught.value, NoSessionError)
+
+
 def test_a_session_that_does_not_come_ends_at_its_own_limit(server: tuple[str, Script]) -> None:
     url, script = server
     script.status, script.holds = 201, True  # 201 keeps the script from answering the session at once
@@ -166,8 +230,24 @@ def test_a_refused_session_tells_the_servers_reason(server: tuple[str, Script]) 
     error = {"error": "session not created", "message": "no such phone", "stacktrace": ""}
     script.status, script.body = 500, json.dumps({"value": error}).encode()
 
-    with pytest.raises(DeviceProviderError, match="refused a session: no such phone"):
+    with pytest.raises(SessionRefusedError, match="refused a session: no such phone") as caught:
         opened(url, script)
+
+    assert caught.value.blame == "device"
+
+
+def test_a_missing_driver_is_the_farms_fault_and_says_what_to_install(server: tuple[str, Script]) -> None:
+    url, script = server
+    message = "Could not find a driver for automationName 'Fake' and platformName 'Nope'."
+    error = {"error": "unknown error", "message": message, "stacktrace": ""}
+    script.status, script.body = 500, json.dumps({"value": error}).encode()
+    endpoint = Endpoint(url=url, capabilities={"platformName": "Nope"}, driver=FAKE)
+
+    with pytest.raises(NoSessionError, match="Could not find a driver") as caught:
+        open_session(endpoint, device_id="d1", limits=Limits())
+
+    assert caught.value.blame == "farm"
+    assert "appium driver install --source=npm @appium/fake-driver" in caught.value.do
 
 
 def test_an_old_session_id_as_a_new_session_is_refused(server: tuple[str, Script]) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import calendar
 import secrets
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_autorl.errors import DeviceProviderError
 from pytest_autorl.farm.device import Device
-from pytest_autorl.farm.providers.base import Readings, ResetPolicy
+from pytest_autorl.farm.drivers.capabilities import merged
+from pytest_autorl.farm.providers.base import PROBE_S, ResetPolicy
+from pytest_autorl.farm.providers.logtail import Line, tail
+from pytest_autorl.farm.sample import HealthSample
 from pytest_autorl.farm.session import Endpoint
 from pytest_autorl.state.leases import Lease, Unclean
 
@@ -20,6 +27,9 @@ if TYPE_CHECKING:
 
 #: Name of the header by which a virtual device checks the fencing token of a command.
 TOKEN_HEADER = "X-Autorl-Token"
+
+#: Whoever asks with a limit of his own says by himself that it has passed; this is how much later we do, seconds.
+_LATER_S = 0.5
 
 
 class VirtualProvider:
@@ -57,10 +67,19 @@ class VirtualProvider:
         self._state: Mapping[str, Any] | None = None
         self._admin: AdminClient | None = None
         self._began_s: float | None = None
+        self._is_stopped = False
+        self._mutex = threading.Lock()
 
     def start(self) -> Mapping[str, Any]:
-        """See `Provider.start`. Raises DeviceProviderError when the server does not come up."""
+        """See `Provider.start`. Raises DeviceProviderError when the server does not come up, and after `stop`."""
+        with self._mutex:  # a test and those who ask how its devices are come at the same time
+            return self._started()
+
+    def _started(self) -> Mapping[str, Any]:
         if self._state is None:
+            if self._is_stopped:  # a late question how a device is must not leave a server behind
+                raise DeviceProviderError("the run has ended, and its simulated devices with it")
+            from pytest_autorl.virtual.admin import AdminClient
             from pytest_autorl.virtual.library import load_app
             from pytest_autorl.virtual.process import VirtualServer
 
@@ -69,7 +88,7 @@ class VirtualProvider:
             self._server = VirtualServer.start(specs, {self._app: load_app(self._app)}, admin_key=key)
             self._state = {"url": self._server.url, "admin_key": key}
             if self._began_s is not None:
-                self.admin.start(self._began_s)
+                AdminClient(self._server.url, key).start(self._began_s)
         return self._state
 
     def attach(self, state: Mapping[str, Any]) -> None:
@@ -78,19 +97,25 @@ class VirtualProvider:
 
     def stop(self) -> None:
         """See `Provider.stop`."""
-        if self._server is not None:
-            self._server.stop()
-        self._server = self._state = self._admin = None
+        with self._mutex:
+            if self._server is not None:
+                self._server.stop()
+            self._server = self._state = self._admin = None
+            self._is_stopped = True
 
     @property
     def admin(self) -> AdminClient:
         """The server's admin client; starts the server when nobody has."""
         if self._admin is None:
-            from pytest_autorl.virtual.admin import AdminClient
-
-            state = self.start()
-            self._admin = AdminClient(state["url"], state["admin_key"])
+            self._admin = self._admin_within(PROBE_S)
         return self._admin
+
+    def _admin_within(self, limit_s: float) -> AdminClient:
+        """An admin client that waits so long for an answer."""
+        from pytest_autorl.virtual.admin import AdminClient
+
+        state = self.start()
+        return AdminClient(state["url"], state["admin_key"], limit_s=limit_s)
 
     def begin(self, at_s: float) -> None:
         """Tell the devices when the run's clock started (epoch seconds): the zero of `available:`.
@@ -101,11 +126,11 @@ class VirtualProvider:
         if self._state is not None:
             self.admin.start(at_s)
 
-    def endpoint(self, device: Device, lease: Lease) -> Endpoint:
+    def endpoint(self, device: Device, lease: Lease, asked: Mapping[str, Any] | None = None) -> Endpoint:
         """See `Provider.endpoint`."""
         return Endpoint(
             url=self.start()["url"],
-            capabilities=capabilities(device),
+            capabilities=merged(capabilities(device), device.capabilities, asked or {}),
             headers={TOKEN_HEADER: str(lease.token)},
         )
 
@@ -114,11 +139,15 @@ class VirtualProvider:
         driver.execute_script("autorl: reset", {"policy": "app", "backend": not self._keeps_backend})
         return True
 
-    def readings(self, device: Device) -> Readings:
+    def pulse(self, device: Device) -> str:
+        """See `Provider.pulse`: its server ends with the run."""
+        return ""
+
+    def readings(self, device: Device, *, deadline_s: float = PROBE_S) -> HealthSample:
         """See `Provider.readings`."""
-        seen = self.admin.device(device.id)
+        seen = self._admin_within(deadline_s + _LATER_S).device(device.id)
         try:
-            return Readings(
+            return HealthSample(
                 battery_pct=float(seen["battery_level"]) * 100,
                 temperature_c=float(seen["temperature_c"]),
                 storage_free_mb=float(seen["storage_free_mb"]),
@@ -135,9 +164,15 @@ class VirtualProvider:
             return str(error.args[0])
         return ""
 
-    def log(self, device: Device, driver: WebDriver | None) -> str:
+    def log(self, device: Device, driver: WebDriver | None, *, since_s: float | None = None) -> str:
         """See `Provider.log`."""
-        return "\n".join(self.admin.log(device.id))
+        now_s = time.time()
+        lines = [Line(at_s=written_s(line, now_s), text=line) for line in self.admin.log(device.id)]
+        return tail(lines, since_s=since_s, is_stamped=True)
+
+    def server_log(self, device: Device) -> Path | None:
+        """See `Provider.server_log`: it keeps none."""
+        return None
 
 
 def capabilities(device: Device) -> dict[str, Any]:
@@ -153,6 +188,26 @@ def capabilities(device: Device) -> dict[str, Any]:
     if device.model:
         found["appium:deviceName"] = device.model
     return found
+
+
+def written_s(line: str, now_s: float) -> float:
+    """When a line of a device's log was written, seconds since the epoch; 0 when it does not say.
+
+    Its stamp has no year (``11-26 14:00:00.250``): it is the latest that is not in the future.
+
+    >>> written_s("12-31 23:59:59.500  7  7 I app: late", now_s=10.0)
+    -0.5
+    """
+    for year in (time.gmtime(now_s).tm_year, time.gmtime(now_s).tm_year - 1):
+        try:
+            whole = time.strptime(f"{year}-{line[:14]}", "%Y-%m-%d %H:%M:%S")
+            at_s = calendar.timegm(whole) + int(line[15:18]) / 1000
+        except ValueError:
+            continue  # 29 February is in some years only
+        # Both clocks are this host's; rounding may lead by a millisecond.
+        if at_s <= now_s + 1:
+            return at_s
+    return 0.0
 
 
 def spec(device: Device, *, app: str) -> dict[str, Any]:
