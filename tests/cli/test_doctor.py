@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +17,24 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.cli.checks import Finding, environment, tools
+from pytest_autorl.cli.checks import Finding
+from pytest_autorl.cli.checks.environment import environment
 from pytest_autorl.cli.servers import providers, status_of
 from pytest_autorl.farm.config import load_farm
 from pytest_autorl.settings import Settings
 from pytest_autorl.state.engine import DeviceRow, TicketRow
+from pytest_autorl.state.jobs import JobLocker
 from pytest_autorl.state.sqlite_file import has_wal_reset_bug
 
 Call = Callable[..., Any]
 
 READY = {"value": {"ready": True, "message": "ready", "build": {"version": "3.1.0"}}}
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others that test at the same time must not make a check late."""
+    monkeypatch.setattr("pytest_autorl.cli.doctor.LIMIT_S", 60.0)
 
 
 @contextmanager
@@ -136,7 +145,7 @@ def test_a_server_that_is_ready_is_well_with_its_version(autorl: Call, here: Pat
         said = autorl("doctor", "--state", "own.db", "--json")
 
     assert checks_of(said)["provider lab"]["detail"] == f"{url}: Appium 3.1.0"
-    assert [request["path"] for request in seen] == ["/status"]
+    assert {request["path"] for request in seen} == {"/status"}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +156,6 @@ def test_a_server_that_is_ready_is_well_with_its_version(autorl: Call, here: Pat
         (b'{"value": null}', 200, "not as an Appium server"),
         (b"", 404, "answers HTTP 404 to /status"),
         (b"", 401, "answers HTTP 401 to /status"),
-        (b'{"value": {"ready": false}}', 200, "is not ready"),
     ],
 )
 def test_what_answers_wrongly_fails(body: bytes, status: int, words: str) -> None:
@@ -156,6 +164,15 @@ def test_what_answers_wrongly_fails(body: bytes, status: int, words: str) -> Non
 
     assert found.status == "fail"
     assert words in found.detail
+    assert found.do
+
+
+def test_a_server_that_is_busy_is_there_all_the_same() -> None:
+    with answering(b'{"value": {"ready": false}}', status=200) as (url, _):
+        found = status_of("provider lab", url, {})
+
+    assert found.status == "warn"
+    assert "is not ready" in found.detail
     assert found.do
 
 
@@ -340,15 +357,67 @@ def test_the_version_of_sqlite_is_told_with_its_bug(autorl: Call, here: Path) ->
     assert (found["status"], bool(found["do"])) == (("warn", True) if has_bug else ("ok", False))
 
 
-def test_tools_are_found_in_the_projects_own_folder_and_missed_only_where_needed(tmp_path: Path) -> None:
-    own = tmp_path / ".tools" / "node_modules" / ".bin"
-    own.mkdir(parents=True)
-    (own / "appium").write_text("#!/bin/sh\n")
-    (own / "appium").chmod(0o755)
+def test_what_a_dead_process_holds_is_told_with_the_way_out(
+    autorl: Call, farm_of_two: Path, shelf: Any
+) -> None:
+    shelf.holder("gw0", is_alive=False)
+    shelf.put(DeviceRow(key="a", status="busy", holder="gw0", owner="Runner-gw0"))
 
-    needed = {finding.name: finding for finding in tools(tmp_path, are_needed=True, path=str(tmp_path))}
-    idle = {finding.name: finding for finding in tools(tmp_path, are_needed=False, path=str(tmp_path))}
+    devices = checks_of(autorl("doctor", "--json"))["devices"]
 
-    assert (needed["appium"].status, needed["appium"].detail) == ("ok", str(own / "appium"))
-    assert (needed["node"].status, needed["node"].do) == ("warn", "install Node.js")
-    assert idle["node"].status == "ok"
+    assert devices["status"] == "warn"
+    assert devices["detail"].endswith("; of a the holder's process has ended")
+    assert "autorl farm release a" in devices["do"]
+
+
+def test_leased_ports_and_stuck_jobs_are_told(autorl: Call, farm_of_two: Path, shelf: Any) -> None:
+    shelf.holder("gw0")
+    shelf.put(DeviceRow(key="a", status="busy", holder="gw0", owner="Runner-gw0", port=20_008, port_count=5))
+    with JobLocker(shelf.path, "robot-7", lock_timeout=1e-9) as robot:
+        robot.try_claim("nightly")
+
+    checks = checks_of(autorl("doctor", "--json"))
+
+    assert "1 of 1250 blocks are leased" in checks["ports"]["detail"]
+    assert checks["jobs"]["status"] == "warn"
+    assert "nightly (claimed by robot-7" in checks["jobs"]["detail"]
+
+
+def test_it_ends_although_a_server_never_answers(
+    autorl: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So slow would be too slow for people: 6 seconds on a machine that does nothing else."""
+    monkeypatch.setenv("PATH", str(here))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        farm_at(here, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begun_s = time.monotonic()
+        said = autorl("doctor", "--state", "own.db", "--json")
+        took_s = time.monotonic() - begun_s
+
+    checks = checks_of(said)
+    assert checks["provider lab"]["status"] == "fail"
+    assert checks["device a"]["status"] == "warn"
+    assert took_s < 30
+
+
+def test_a_device_behind_a_server_that_is_well_is_fit(autorl: Call, here: Path) -> None:
+    with answering(json.dumps(READY).encode()) as (url, _):
+        farm_at(here, url)
+        checks = checks_of(autorl("doctor", "--state", "own.db", "--json"))
+
+    assert checks["fitness"] == {
+        "name": "fitness",
+        "status": "ok",
+        "detail": "1 of 1 that were asked are fit",
+        "do": "",
+    }
+    assert checks["device a"]["detail"].startswith("fit: answers in ")
+
+
+def test_a_farm_of_which_no_device_is_fit_must_be_mended(autorl: Call, farm_of_two: Path, shelf: Any) -> None:
+    said = autorl("doctor", "--json")
+
+    checks = checks_of(said)
+    assert said.code == 1
+    assert (checks["fitness"]["status"], checks["device a"]["status"]) == ("fail", "warn")
+    assert checks["fitness"]["detail"] == "0 of 2 that were asked are fit"
