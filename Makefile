@@ -62,7 +62,7 @@ chaos: $(VENV)/.ready-test ## Kill and stop holders of leases in 30 seeded seaso
 	KILLS=$(CHAOS_KILLS) $(BIN)/python -m pytest -p no:cov tests/test_kill_season.py $(CHAOS_OPTIONS)
 
 .PHONY: real-parts
-real-parts: $(VENV)/.ready-test ## Fetch the real servers that tests/real/ runs against into .tools/
+real-parts: $(VENV)/.ready-test ## Fetch what tests/real/ runs against: Appium into .tools/, a browser and adb
 	@$(BIN)/python tests/support/real_parts.py
 
 .PHONY: lint
@@ -73,7 +73,7 @@ lint: $(VENV)/.ready-lint ## Check style, types and workflows
 	$(BIN)/zizmor --offline --quiet .github/workflows
 
 .PHONY: bench
-bench: $(VENV)/.ready-bench ## Measure every figure that the README claims
+bench: $(VENV)/.ready-bench real-parts ## Measure every figure that the README claims
 	@missed=0; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || missed=1; done; exit $$missed
 
 .PHONY: clean

@@ -75,9 +75,10 @@ def test_a_server_that_is_not_there_is_the_farms_fault(pytester: pytest.Pytester
     )
     pytester.makepyfile("def test_it(driver): pass")
 
-    result = pytester.runpytest_subprocess("--autorl-state", "state.db")
+    result = pytester.runpytest_subprocess("--autorl-state=state.db", "--autorl-wait", "0")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*cannot be reached for newSession*", "*is the server running*"])
-    row = json.loads((pytester.path / "reports/trace.jsonl").read_text())
-    assert (row["outcome"], row["blame"]) == ("failed", "farm")
+    result.stdout.fnmatch_lines(
+        ["*out of service: d1: offline, health: server: http://127.0.0.1:*refused*", "*not fit: d1*server: *"]
+    )
+    assert not (pytester.path / "reports/trace.jsonl").exists()  # no attempt had a device

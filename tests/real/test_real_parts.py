@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -33,8 +34,75 @@ def test_a_machine_without_node_is_told_what_is_missing_and_why(
     run = fetch_without_node(tmp_path, required=required)
 
     assert run.returncode == code
-    assert "NOT fetched: appium 3.8.0, @appium/fake-driver 6.2.4" in run.stderr
-    assert "why: node is not on PATH; install Node.js 20.19+" in run.stderr
+    assert (
+        "NOT fetched: appium 3.8.0, @appium/fake-driver 6.2.4, appium-chromium-driver 3.1.1, " in run.stderr
+    )
+    assert "why: appium 3.8.0: node is not on PATH; install Node.js 20.19+" in run.stderr
+    assert "why: adb: it is not on PATH, and there is no apt-get; install it: " in run.stderr
+
+
+#: Stand-ins of the system's tools: each notes how it was called.
+SUDO_REFUSES = "exit 1"
+APT_KNOWS_AFTER_UPDATE = 'case "$1" in update) touch "$0.lists";; install) test -e "$0.lists";; esac'
+APT_NEVER = 'echo "E: Unable to fetch some archives" >&2; exit 100'
+
+
+def system(folder: Path, monkeypatch: pytest.MonkeyPatch, *, root: bool, **tools: str) -> Path:
+    """A PATH with nothing but these tools; returns the file in which they note their calls."""
+    calls = folder / "calls"
+    calls.touch()
+    for name, body in {"apt_get": "exit 1", **tools}.items():
+        tool = folder / name.replace("_", "-")
+        tool.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> {calls}\n{body}\n')
+        tool.chmod(0o755)
+    for name in ("sh", "env", "touch", "test"):
+        (folder / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    return calls
+
+
+def test_a_package_is_installed_after_the_lists_were_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh container has no lists."""
+    calls = system(tmp_path, monkeypatch, root=True, apt_get=APT_KNOWS_AFTER_UPDATE)
+
+    real_parts.install_package("adb")
+
+    install = "apt-get install -y --no-install-recommends adb"
+    assert calls.read_text().splitlines() == [install, "apt-get update", install]
+
+
+def test_who_may_not_install_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No password is asked for, and nothing is tried."""
+    calls = system(tmp_path, monkeypatch, root=False, sudo=SUDO_REFUSES)
+
+    with pytest.raises(
+        real_parts.NotFetchedError, match="this user may not install it; as root: `apt-get in"
+    ):
+        real_parts.install_package("chromium")
+
+    assert calls.read_text().splitlines() == ["sudo -n true"]
+
+
+def test_a_part_that_cannot_be_had_keeps_no_other_from_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = system(tmp_path, monkeypatch, root=True, apt_get=APT_NEVER)
+
+    refusals = real_parts.fetch(real_parts.Layout(tmp_path / "tools"))
+
+    assert [line.partition(":")[0] for line in refusals] == [
+        "appium 3.8.0",
+        "@appium/fake-driver 6.2.4",
+        "appium-chromium-driver 3.1.1",
+        "chromium",
+        "chromium-driver",
+        "adb",
+    ]
+    assert "Unable to fetch some archives" in refusals[-1]
+    assert calls.read_text().count("apt-get update") == 3
 
 
 @pytest.mark.parametrize(

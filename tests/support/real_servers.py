@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import pytest
 
-from real_parts import TOOLS, Layout, NotFetchedError, missing, node
+from real_parts import TOOLS, Layout, NotFetchedError, driver_named, missing, node
 
 #: Boot takes 3 s on an idle machine; CI shares its cores.
 START_TIMEOUT_S = 60.0
@@ -61,9 +61,16 @@ class AppiumServer:
         """Process id while it runs."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def family(self) -> set[int]:
+        """The server's process and all that came of it, as they are now: chromedrivers, browsers."""
+        from lab import family
+
+        return set() if self.pid is None else {self.pid, *family(self.pid)}
+
     def start(self) -> AppiumServer:
         """Start it and return when /status answers. Skips or fails the test when it is not installed."""
-        absent = missing(self._layout)
+        absent = missing(self._layout, [driver_named(name) for name in self._drivers])
         if absent:
             where = f"{self._layout.tools.name}/"
             require_real("Appium server", f"{', '.join(absent)} not in {where}; run `make real-parts`")
@@ -93,6 +100,22 @@ class AppiumServer:
                 process.wait(STOP_TIMEOUT_S)
                 if number == signal.SIGTERM and not _group_lives(process.pid):
                     return
+
+    def kill(self) -> None:
+        """SIGKILL the server alone, as a crash would end it; what it started lives on until `stop`."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(STOP_TIMEOUT_S)
+
+    def freeze(self) -> None:
+        """It keeps its port and its connections, and does nothing any more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on after `freeze`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> AppiumServer:
         return self.start()
