@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pytest_autorl.errors import DeviceProviderError
+from pytest_autorl.farm import child
 from pytest_autorl.virtual.admin import AdminClient
 
 _STOP_S = 3.0
@@ -67,11 +66,11 @@ class VirtualServer:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
                 cwd=_ROOT, env={**os.environ, **_ENVIRONMENT},
             )  # fmt: skip
-            said = _first_line(process, config, deadline_s)
+            said = child.first_answer(process, config, deadline_s)
             if "url" in said:
                 return cls(process, said["url"], admin_key)
             is_late = not said and process.poll() is None
-            _end(process)
+            child.end(process, _STOP_S, term_s=_STOP_S)
             errors.seek(0)
             tail = errors.read()[-2000:].strip()
         reason = f"it said nothing within {deadline_s:g} s" if is_late else said.get("error") or tail
@@ -91,42 +90,10 @@ class VirtualServer:
     def stop(self) -> None:
         """End the process: by the end of its stdin, else TERM, else KILL. Idempotent; not for a fork of its parent."""
         if os.getpid() == self._parent:
-            _end(self._process)
+            child.end(self._process, _STOP_S, term_s=_STOP_S)
 
     def __enter__(self) -> VirtualServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-
-def _first_line(process: subprocess.Popen[str], config: str, deadline_s: float) -> dict[str, Any]:
-    """What the child says first; empty when it says nothing in time."""
-    said: dict[str, Any] = {}
-
-    def talk(stdin: IO[str], stdout: IO[str]) -> None:
-        # In a thread: both pipes may block on a child that hangs.
-        with contextlib.suppress(OSError, ValueError):
-            stdin.write(config + "\n")
-            stdin.flush()
-            said.update(json.loads(stdout.readline()))
-
-    assert process.stdin is not None
-    assert process.stdout is not None
-    speaker = threading.Thread(target=talk, args=(process.stdin, process.stdout), daemon=True)
-    speaker.start()
-    speaker.join(deadline_s)
-    return dict(said)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    for escalate in (process.terminate, process.kill, lambda: None):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_S)
-            break
-        escalate()
-    if process.stdout is not None:
-        process.stdout.close()

@@ -15,9 +15,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pytest_autorl.errors import ServerDownError
+from pytest_autorl.farm import child
 from pytest_autorl.farm.descent import process
 from pytest_autorl.farm.servers import backoff, records
 from pytest_autorl.farm.servers.client import StewardClient
@@ -131,7 +132,7 @@ class ManagedServers:
             with self._lock:
                 process, self._process = self._process, None
                 if process is not None:
-                    _end(process, self._orders.timing.grace_s + _STOP_S)
+                    child.end(process, self._orders.timing.grace_s + _STOP_S, term_s=_TERM_S)
                     self._clear_away()
                     shutil.rmtree(self._orders.folder, ignore_errors=True)
         self._client = None
@@ -179,11 +180,11 @@ class ManagedServers:
                 # Ctrl-C reaches the whole group in the foreground; the run must still be able to quit its sessions.
                 start_new_session=True,
             )
-            said = _first_line(process, json.dumps(self._orders.plain()))
+            said = child.first_answer(process, json.dumps(self._orders.plain()), _START_S)
             if "address" in said:
                 self._process = process
                 return str(said["address"])
-            _end(process, _TERM_S)
+            child.end(process, _TERM_S, term_s=_TERM_S)
             errors.seek(0)
             tail = errors.read()[-2000:].strip()
         reason = said.get("error") or tail or f"it said nothing within {_START_S:g} s"
@@ -201,7 +202,7 @@ class ManagedServers:
             begun_s = time.monotonic()
             if process is not None:
                 process.wait()
-                _end(process, _TERM_S)  # its pipes
+                child.end(process, _TERM_S, term_s=_TERM_S)  # its pipes
             failures = backoff.count(
                 failures, time.monotonic() - begun_s, quiet_s=self._orders.timing.quiet_s
             )
@@ -229,37 +230,3 @@ class ManagedServers:
             path.unlink(missing_ok=True)
             self._orders = replace(self._orders, ports=record.ports)
         self._orders = replace(self._orders, is_first=False)
-
-
-def _first_line(process: subprocess.Popen[str], orders: str) -> dict[str, Any]:
-    """What the steward says first; empty when it says nothing in time."""
-    said: dict[str, Any] = {}
-
-    def talk(stdin: IO[str], stdout: IO[str]) -> None:
-        # In a thread: both pipes may block on a child that hangs.
-        with contextlib.suppress(OSError, ValueError):
-            stdin.write(orders + "\n")
-            stdin.flush()
-            said.update(json.loads(stdout.readline()))
-
-    assert process.stdin is not None
-    assert process.stdout is not None
-    speaker = threading.Thread(target=talk, args=(process.stdin, process.stdout), daemon=True)
-    speaker.start()
-    speaker.join(_START_S)
-    return dict(said)
-
-
-def _end(process: subprocess.Popen[str], patience_s: float) -> None:
-    """End a steward: by the end of its stdin, else TERM, else KILL."""
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    for wait_s, escalate in ((patience_s, process.terminate), (_TERM_S, process.kill), (None, None)):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(wait_s)
-            break
-        if escalate is not None:
-            escalate()
-    if process.stdout is not None:
-        process.stdout.close()
