@@ -23,6 +23,7 @@
         │   ├── NoSessionError        the server gives no session, and has begun none
         │   │   └── SessionRefusedError   it is well and says no: the device is not
         │   └── ServerAnswerError     an answer that is not of the WebDriver protocol
+        ├── SessionEndedError         the test has ended the session itself, and goes on using it
         ├── DeviceTimeoutError        a device or its server did not answer in time
         └── DeviceUnhealthyError      the device is not fit for a test
 
@@ -170,6 +171,12 @@ class ServerDownError(DeviceProviderError):
 
 class ServerAnswerError(DeviceProviderError):
     """The answer is not of the WebDriver protocol (a proxy's HTML page, an empty body)."""
+
+
+class SessionEndedError(DeviceError):
+    """The client has ended the session of the device, and goes on using it."""
+
+    blame: ClassVar[Blame] = "test"
 
 
 class DeviceTimeoutError(DeviceError):
