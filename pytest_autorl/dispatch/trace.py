@@ -28,6 +28,8 @@ class Attempt:
         fixture_s: The fixtures' part of them.
         waited_s: Seconds between asking for the device and getting it.
         culprit: The device that the error of a failure names; "" when it names none.
+        sessions: How many sessions were opened within.
+        reason: What the error of ours says that made it fail; "" for others, whose texts may not be shown.
         gate: What the health gate decided on the way to its devices, see `checkup.to_wire`.
     """
 
@@ -45,6 +47,8 @@ class Attempt:
     fixture_s: float
     waited_s: float
     culprit: str = ""
+    sessions: int = 0
+    reason: str = ""
     gate: tuple[Mapping[str, Any], ...] = ()
 
     def to_wire(self) -> dict[str, Any]:

@@ -7,24 +7,33 @@ import dataclasses
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_autorl.errors import AutorlError, StateError, UsageError
-from pytest_autorl.identity import RunIdentity
 from pytest_autorl.run import Run
+
+if TYPE_CHECKING:
+    from pytest_autorl.identity import RunIdentity
 
 #: Key in xdist's `workerinput`.
 _KEY = "autorl"
 _PARENT = "autorl_parent"
+#: The worker is to run what it is ordered to.
+ORDERED = "autorl_is_ordered"
 
 
 class Controller:
-    """Hooks of the controller; registered only where xdist runs workers."""
+    """Hooks of the controller; registered only where xdist runs workers.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        is_by_order: Dispatch is ours: it knows when its first test is sent.
+    """
+
+    def __init__(self, run: Run, *, is_by_order: bool = False) -> None:
         self._run = run
+        self._is_by_order = is_by_order
         self._has_dispatched = False
         self._identity: dict[str, Any] | None = None
 
@@ -54,7 +63,7 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         """xdist dispatches right after the last worker has collected: the latest call before the first test."""
-        if not self._has_dispatched:
+        if not self._has_dispatched and not self._is_by_order:
             self._run.begin(time.time())
 
     def pytest_runtest_logstart(self) -> None:
@@ -76,12 +85,26 @@ def auto_workers(device_count: int, env: Mapping[str, str]) -> int | None:
 def identity_of_worker(config: pytest.Config) -> RunIdentity | None:
     """What the controller told this worker; None outside a worker, or when the controller lacks the plugin."""
     told = getattr(config, "workerinput", {}).get(_KEY)
-    return RunIdentity(**told) if told else None
+    if not told:
+        return None
+    from pytest_autorl.identity import RunIdentity
+
+    return RunIdentity(**told)
 
 
 def parent_of_worker(config: pytest.Config) -> int | None:
     """Process id of the controller, told to a worker; None elsewhere."""
     return getattr(config, "workerinput", {}).get(_PARENT)
+
+
+def count_of_worker(config: pytest.Config) -> int:
+    """How many workers there are, as xdist told this one; 1 elsewhere."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def is_ordered(config: pytest.Config) -> bool:
+    """Whether this worker's controller dispatches by device."""
+    return bool(getattr(config, "workerinput", {}).get(ORDERED))
 
 
 def is_worker(config: pytest.Config) -> bool:

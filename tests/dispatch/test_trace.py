@@ -28,6 +28,7 @@ def attempt(start_s: float = 101.0, end_s: float = 103.5, devices: tuple[str, ..
         setup_s=0.5,
         fixture_s=0.1,
         waited_s=0.0,
+        sessions=2,
     )
 
 
