@@ -121,6 +121,34 @@ class OutboxRow(NamedTuple):
     is_dead: bool = False
 
 
+class RunRow(NamedTuple):
+    """A run that has ended. Times since the epoch."""
+
+    id: str
+    #: Whose history it belongs to, see `history.suite_of`.
+    suite: str
+    begun_at_s: float
+    ended_at_s: float
+    #: "passed", "failed", "interrupted", ...
+    outcome: str
+    #: Folder of its reports; "" when it wrote none.
+    reports: str = ""
+    #: JSON object: what its end had to say of it.
+    facts: str = "{}"
+    #: Grows with each run of this state; 0 until it is in the books.
+    number: int = 0
+
+
+class WorkRow(NamedTuple):
+    """What is known of a test from earlier runs."""
+
+    test: str
+    #: Number of the last run in which it ran.
+    seen: int
+    #: Seconds of work of runs that passed, on a device of factor 1; the newest last.
+    works_s: tuple[float, ...] = ()
+
+
 class Phase(NamedTuple):
     """What granting needs to know of a device."""
 
@@ -220,6 +248,30 @@ class Books(Protocol):
 
     def outbox_rows(self) -> list[OutboxRow]:
         """All of it, oldest first."""
+
+    def suites(self) -> list[str]:
+        """Suites with runs or a history; what was added to or put last stands last."""
+
+    def remove_suite(self, suite: str) -> None:
+        """With all its runs and its history; nothing happens when it is unknown."""
+
+    def runs(self, suite: str) -> list[RunRow]:
+        """The runs of a suite, oldest first."""
+
+    def add_run(self, row: RunRow) -> int:
+        """Append it under the next number, which is returned; a number is never used again."""
+
+    def remove_runs(self, numbers: Iterable[int]) -> None:
+        """Nothing happens for what is unknown."""
+
+    def history(self, suite: str) -> list[WorkRow]:
+        """What is known of a suite's tests, in the order of their ids."""
+
+    def put_history(self, suite: str, rows: Iterable[WorkRow]) -> None:
+        """Insert or replace."""
+
+    def remove_history(self, suite: str, tests: Iterable[str]) -> None:
+        """Nothing happens for what is unknown."""
 
 
 class Engine(Protocol):

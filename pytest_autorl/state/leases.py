@@ -145,12 +145,14 @@ class LeaseStore(Protocol):
         wait_s: float,
         need: str = "",
         is_patient: bool = True,
+        waited_s: float = 0.0,
     ) -> tuple[Lease, ...]:
         """Grant `count` of the candidates at once, in the candidates' order of preference.
 
         All or nothing, first come first served: while fewer than `count` can be had, none is held, and nobody who
         asks later gets one of them. Waits up to `wait_s` seconds; without `is_patient` only as long as waiting can
-        help without anybody's doing, so not for devices that are out of service.
+        help without anybody's doing, so not for devices that are out of service. Errors tell `waited_s`, seconds that
+        somebody has waited for this before, with the rest.
         Raises LeaseTimeoutError when they could not be had in time, naming who holds them; ValueError when
         there are fewer candidates than `count`; StateError when the store cannot be used.
         """

@@ -12,7 +12,17 @@ from typing import TypeVar
 
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.device import DeviceStatus
-from pytest_autorl.state.engine import Books, DeviceRow, HolderRow, JobRow, OutboxRow, Phase, TicketRow
+from pytest_autorl.state.engine import (
+    Books,
+    DeviceRow,
+    HolderRow,
+    JobRow,
+    OutboxRow,
+    Phase,
+    RunRow,
+    TicketRow,
+    WorkRow,
+)
 
 T = TypeVar("T")
 
@@ -27,7 +37,10 @@ class MemoryBooks:
         self._numbers: dict[str, int] = {}
         self._jobs: dict[str, JobRow] = {}
         self._outbox: dict[int, OutboxRow] = {}
-        self._last_ticket = self._last_item = 0
+        self._runs: dict[int, RunRow] = {}
+        #: By suite, the last used one last; by test.
+        self._history: dict[str, dict[str, WorkRow]] = {}
+        self._last_ticket = self._last_item = self._last_run = 0
 
     def device(self, key: str) -> DeviceRow | None:
         """See `Books.device`."""
@@ -157,6 +170,48 @@ class MemoryBooks:
     def outbox_rows(self) -> list[OutboxRow]:
         """See `Books.outbox_rows`."""
         return sorted(self._outbox.values())
+
+    def suites(self) -> list[str]:
+        """See `Books.suites`."""
+        return list(self._history)
+
+    def remove_suite(self, suite: str) -> None:
+        """See `Books.remove_suite`."""
+        self._history.pop(suite, None)
+        self.remove_runs([row.number for row in self.runs(suite)])
+
+    def runs(self, suite: str) -> list[RunRow]:
+        """See `Books.runs`."""
+        return [row for row in self._runs.values() if row.suite == suite]
+
+    def add_run(self, row: RunRow) -> int:
+        """See `Books.add_run`."""
+        self._use(row.suite)
+        self._last_run += 1
+        self._runs[self._last_run] = row._replace(number=self._last_run)
+        return self._last_run
+
+    def remove_runs(self, numbers: Iterable[int]) -> None:
+        """See `Books.remove_runs`."""
+        for number in numbers:
+            self._runs.pop(number, None)
+
+    def history(self, suite: str) -> list[WorkRow]:
+        """See `Books.history`."""
+        return sorted(self._history.get(suite, {}).values())
+
+    def put_history(self, suite: str, rows: Iterable[WorkRow]) -> None:
+        """See `Books.put_history`."""
+        self._use(suite).update((row.test, row) for row in rows)
+
+    def remove_history(self, suite: str, tests: Iterable[str]) -> None:
+        """See `Books.remove_history`."""
+        for test in tests:
+            self._history.get(suite, {}).pop(test, None)
+
+    def _use(self, suite: str) -> dict[str, WorkRow]:
+        self._history[suite] = self._history.pop(suite, {})
+        return self._history[suite]
 
 
 class MemoryEngine:

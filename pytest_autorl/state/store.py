@@ -119,6 +119,7 @@ class DurableStore:
         wait_s: float,
         need: str = "",
         is_patient: bool = True,
+        waited_s: float = 0.0,
     ) -> tuple[Lease, ...]:
         """See `LeaseStore.acquire`."""
         __tracebackhide__ = True
@@ -149,7 +150,7 @@ class DurableStore:
             with self._mutex:
                 del self._asking[asking]
         if not leases:
-            raise self._timeout(candidates, count, round(self._clock.now_s() - now.s, 1))
+            raise self._timeout(candidates, count, round(waited_s + self._clock.now_s() - now.s, 1))
         return leases
 
     def _take_all(self, rows: Sequence[DeviceRow], now: ledger.Now) -> tuple[Lease, ...]:

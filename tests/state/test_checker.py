@@ -121,8 +121,8 @@ def tale() -> Tale:
         ["d1", busy(3, "h2", ticket=1), cleaned(4, "h3")], ["d2", busy(1, "h2", ticket=1), cleaned(2, "h3")],
     )  # fmt: skip
     it.txn("w3 frees", "w3", ["d1", cleaned(4, "h3"), free(4)], ["d2", cleaned(2, "h3"), free(2)])
-    it.tell("c0 served", "c0", "served", count=100, longest_ms=9)
-    it.tell("c1 served", "c1", "served", count=90, longest_ms=12)
+    it.tell("c0 served", "c0", "served", counts=[100, 2, 50], longest_ms=9)
+    it.tell("c1 served", "c1", "served", counts=[90, 80, 60], longest_ms=12)
     it.tell("end", "nemesis", "final", devices={"d1": free(4), "d2": free(2)}, tickets=[], holders=[])
     it.tell("d1 did", "nemesis", "effects", dev="d1", effects=[effect(1, 1, 2), effect(2, 3, 4)])
     it.tell("d2 did", "nemesis", "effects", dev="d2", effects=[])
@@ -327,8 +327,8 @@ class TestProgress:
             ("crash", {"why": "it raised"}),
             ("error", {"why": "the state was busy"}),
             ("acquire", {"phase": "fail", "req": "r1", "why": "waited 30 s"}),
-            ("served", {"count": 10, "longest_ms": 1}),
-            ("served", {"count": 95, "longest_ms": 2000}),
+            ("served", {"counts": [10, 99, 9], "longest_ms": 1}),
+            ("served", {"counts": [95, 80, 55], "longest_ms": 5000}),
         ],
     )
     def test_somebody_who_gets_nowhere(self, tale: Tale, kind: str, detail: dict[str, Any]) -> None:

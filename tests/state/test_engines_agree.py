@@ -18,8 +18,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pytest_autorl.errors import StateError
 from pytest_autorl.farm.device import DeviceStatus
 from pytest_autorl.farm.sample import HEALTH
-from pytest_autorl.state import grants, jobs, ledger, outbox, takeover
-from pytest_autorl.state.engine import Books, DeviceRow, HolderRow, JobRow, OutboxRow, SessionRow, TicketRow
+from pytest_autorl.state import grants, history, jobs, ledger, outbox, takeover
+from pytest_autorl.state.engine import (
+    Books,
+    DeviceRow,
+    HolderRow,
+    JobRow,
+    OutboxRow,
+    RunRow,
+    SessionRow,
+    TicketRow,
+    WorkRow,
+)
 from pytest_autorl.state.jobs import Claimant, JobStatus
 from pytest_autorl.state.ledger import Now
 from state_engines import ENGINES
@@ -33,6 +43,7 @@ DEVICES = ("a", "b", "r1@v", "r2@v", "c")
 HOLDERS = ("h1", "h2", "h3", "h4")
 RUN_OF = {"h1": "r1", "h2": "r1", "h3": "r2", "h4": "r3"}
 JOBS = ("job-1", "job-2")
+SUITES = ("/src/a", "/src/b")
 LIMITS = outbox.Limits(max_rows=4, max_attempts=2, initial_delay=2.0, max_delay=30.0)
 
 texts = st.text(max_size=8)
@@ -59,6 +70,10 @@ class Dump(NamedTuple):
     floor: int
     jobs: list[JobRow]
     outbox: list[OutboxRow]
+    #: The last used one last.
+    suites: list[str]
+    runs: list[RunRow]
+    works: dict[str, list[WorkRow]]
 
 
 class BrokeOffError(Exception):
@@ -73,6 +88,9 @@ def dump(books: Books) -> Dump:
         books.number("floor"),
         books.jobs(),
         books.outbox_rows(),
+        books.suites(),
+        [run for suite in SUITES for run in books.runs(suite)],
+        {suite: books.history(suite) for suite in SUITES},
     )
     # What is asked in other ways has to be what is in the rows.
     assert {row.key: books.device(row.key) for row in rows.devices} == {row.key: row for row in rows.devices}
@@ -105,7 +123,7 @@ class Agreement(RuleBasedStateMachine):
             folder.mkdir()
             self.engines[name] = make(folder)
         self.s = 1000.0
-        self.rows = Dump([], [], [], 0, [], [])
+        self.rows = Dump([], [], [], 0, [], [], [], [], {})
         #: Keys that are enrolled and not forgotten.
         self.known = set[str]()
         #: Everything that was ever leased, true or not any more.
@@ -444,6 +462,36 @@ class Agreement(RuleBasedStateMachine):
         else:
             self.all(outbox.retry, wall_s)
 
+    # -- the history of tests ----------------------------------------------------------------------------------
+
+    @rule(
+        step=st.sampled_from(["record", "record", "put", "forget", "remove"]),
+        suite=st.sampled_from(SUITES),
+        durations=st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e6), max_size=3),
+        seen=st.sets(st.sampled_from("abc")),
+        words=words,
+    )
+    def keep_a_history(
+        self, step: str, suite: str, durations: dict[str, float], seen: set[str], words: tuple[str, str, str]
+    ) -> None:
+        if step == "record":
+            run = RunRow(words[0], suite, self.s, self.s + 1, *words[1:])
+            number = self.all(history.record, run, durations, seen)
+            assert number > max((run.number for run in self.rows.runs), default=0)
+        elif step == "put":
+            self.all(history.put, suite, durations)
+        elif step == "forget":
+            numbers = [run.number for run in self.rows.runs[:1]]
+            self.all(lambda books: books.remove_runs([*numbers, 999]))
+            self.all(lambda books: books.remove_history(suite, [*seen, "unknown"]))
+        else:
+            self.all(lambda books: books.remove_suite(suite))
+        found = self.all(history.estimates, suite)
+        assert step not in ("record", "put") or set(found) >= set(durations)
+        assert self.all(history.find_run, suite, history.LATEST) == next(
+            reversed(self.all(lambda books: books.runs(suite))), None
+        )
+
     # -- transactions ------------------------------------------------------------------------------------------
 
     @rule(floor=st.integers(1, 50), posted=st.booleans(), breaks_off=st.booleans())
@@ -466,6 +514,9 @@ class Agreement(RuleBasedStateMachine):
             books.remove_outbox([row.number for row in books.outbox_rows()[:1]])
             books.add_outbox(OutboxRow(0, "half", "way", "result", "", 0.0))
             books.put_outbox(OutboxRow(999, "of", "nobody", "result", "", 0.0))
+            books.add_run(RunRow("half way", SUITES[0], 0.0, 0.0, "passed"))
+            books.put_history(SUITES[1], [WorkRow("half way", 1, (1.0,))])
+            books.remove_suite(SUITES[0])
             raise BrokeOffError("half way")
 
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pytest_autorl.errors import (
     StateError,
 )
 from pytest_autorl.farm.device import DeviceStatus
-from pytest_autorl.state import ledger, liveness
+from pytest_autorl.state import ledger, liveness, ports
 from pytest_autorl.state.bell import Bell
 from pytest_autorl.state.engine import Books, Engine
 from pytest_autorl.state.grants import BLOCK_SIZE, FIRST_PORT
@@ -36,6 +35,17 @@ from pytest_autorl.state.store import DurableStore
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name == "nt", reason="leases are POSIX")]
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def squatter(port: int) -> Iterator[None]:
+    """Somebody who leases nothing listens on a port.
+
+    Said, not done: tests beside this one lease and leave the same ports, so which are in use would be luck.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "are_free", lambda ports: port not in ports)
+        yield
 
 
 class Stubborn:
@@ -172,16 +182,12 @@ def test_what_was_granted_to_nobody_is_given_back_while_others_ask(shelf: Shelf)
 def test_of_a_grant_that_cannot_be_completed_nothing_stays(shelf: Shelf) -> None:
     """The second device's ports are taken, and another block cannot be written down."""
     store = shelf.open(ports=5)
-    with socket.socket() as squatter:
-        squatter.bind(("", FIRST_PORT + BLOCK_SIZE + 1))
-        squatter.listen()
+    with squatter(FIRST_PORT + BLOCK_SIZE + 1):
         acquire(store, "a", "b", count=2)  # finds a block of its own
     for lease in store._holdings.leases():
         store.release(lease)
     store.devices()
-    with socket.socket() as squatter:
-        squatter.bind(("", FIRST_PORT + BLOCK_SIZE + 1))
-        squatter.listen()
+    with squatter(FIRST_PORT + BLOCK_SIZE + 1):
         engine, real = shelf.engines[0], shelf.engines[0].write
 
         def write(work: Callable[[Books], Any], *, is_vital: bool = False) -> Any:
@@ -199,10 +205,7 @@ def test_of_a_grant_that_cannot_be_completed_nothing_stays(shelf: Shelf) -> None
 
 def test_leased_ports_are_free_and_nobody_elses(shelf: Shelf) -> None:
     store = shelf.open(ports=5)
-    with socket.socket() as squatter:
-        squatter.bind(("", FIRST_PORT + 2))
-        squatter.listen()
-
+    with squatter(FIRST_PORT + 2):
         first, second = acquire(store, "a", "b", count=2)
 
     assert len(first.ports) == len(second.ports) == 5
@@ -214,9 +217,7 @@ def test_a_lease_that_is_lost_while_its_ports_are_moved_is_found_out_at_the_firs
     shelf: Shelf,
 ) -> None:
     store, other = shelf.open(ports=5, heartbeat_s=10.0), shelf.open(ports=5)
-    with socket.socket() as squatter:
-        squatter.bind(("", FIRST_PORT))
-        squatter.listen()
+    with squatter(FIRST_PORT):
         engine, real = shelf.engines[0], shelf.engines[0].write
 
         def write(work: Callable[[Books], Any], *, is_vital: bool = False) -> Any:
