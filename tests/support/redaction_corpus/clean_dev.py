@@ -1,0 +1,67 @@
+"""Clean lines for development."""
+
+from __future__ import annotations
+
+FRAMES: tuple[str, ...] = (
+    (
+        "<md> <clock>  <pid>  <pid> D <cls>: relayout Window{<hex7> u0 <pkg>} req=<w>x<h>"
+        " token=Token{<hex7> ActivityRecord{<hex7> u0 <pkg>/.Main t<n>}}"
+    ),
+    "<md> <clock>  <pid>  <pid> I <cls>: eventTime=<ns> deviceId=<n> source=0x<hex6>",
+    "<md> <clock>  <pid>  <pid> W <cls>: Slow operation: <ms>ms so far, now at attachApplicationLocked",
+    "<md> <clock>  <pid>  <pid> E AndroidRuntime: at com.android.phone.PhoneApp.onCreate(PhoneApp.java:<n>)",
+    "<md> <clock>  <pid>  <pid> D Telecom: call state <n> callId=TC@<n>_1 elapsed <ns>",
+    "<md> <clock>  <pid>  <pid> V KeyStore2: keyId=<n> alias=KeyguardSecureSettings mode=<n>",
+    "<md> <clock>  <pid>  <pid> D Wifi: scan done, <n> results, freq=5<n> channel=<n>",
+    "<date> <hms>.<n> [info] appium: session <uuid> closed",
+    "[HTTP] GET /wd/hub/session/<uuid>/source 200 <ms>ms <big> bytes",
+    "[ADB] device <serial> state=device, boot at <epoch_ms>",
+    "tests/test_pay.py::<test> FAILED [<pct>%]",
+    "E   AssertionError: <n> != <n>",
+    '{"ts":<epoch_ms>,"trace":"<hex32>","msg":"step","ns":<ns>}',
+    '{"order": <id16>, "sku": <id12>}',
+    "UA: Mozilla/5.0 (Linux) Chrome/<v4> Mobile Safari/<v3>, Version/<v4s> Phone",
+    "Chrome/<v4> WebView version <v4>",
+    "using appium@<v3> and sharp@<v4s>",
+    "commit <hex40> (HEAD -> main)",
+    "build <v4s> released <date>",
+    '<node text="Enter your password" password="true" bounds="<bounds>"/>',
+    "<hms> lease token <n> granted to worker gw<n>, secret store disabled",
+    "heap <id9> bytes, gc <ms>ms, objects <big>",
+    "sha256:<hex64> md5:<hex32>",
+    "password field visible: <bool>; show_password=<bool>; password_length=<n>",
+    "retry budget <n> of <n>, epoch <epoch>, <epoch_us>, <epoch_ns>",
+    "auth mode: basic, tokens: <n>, key: KEYCODE_ENTER",
+    "IMG_<date>.jpg icon@2x.png android.hardware.graphics.mapper@4.0-impl-qti-display.so",
+    "<md> <clock>  <pid>  <pid> D CallsManager: setCallState RINGING -> ACTIVE, call: [TC@<n>, <id9>]",
+    (
+        "<md> <clock>  <pid>  <pid> I TelephonyRegistry: listen oscl: null"
+        " mHasNotifySubscriptionInfoChangedPerm calling pkg=<pkg> uid <pid> cell <big>"
+    ),
+    "<md> <clock> <pidw> <pidw> D RingBuffer: text <n> of <big>, wrote <id9> in <ms>",
+    "<md> <clock>  <pid>  <pid> V SmsUsageMonitor: sms count <n> within <id9>",
+    "<md> <clock>  <pid>  <pid> D MobileDataStats: mobile rx <id9> tx <id10> at <epoch>",
+    "<md> <clock>  <pid>  <pid> D CellIdentity: mCid=<id9> mTac=<pid> mEarfcn=<pid> phone <n>",
+    "<md> <clock> <pid> <pid> I cls: called <id9> times, callback <hex8> returned <big> after <ns>",
+    "callback took <ns> ns, dialog shown at <epoch_ms>, contact list has <big> rows",
+    "rpc call <id10> finished in <ms>",
+    "call <epoch> <n> <n>",
+    "mobile-farm run <id10> on cell <n> started <epoch>",
+    "telemetry batch <id12> sent, text size <big>, ring <n>/<n>",
+    "frame <id16> presented; order <id18>; ids <id16>,<id16>",
+    '"deviceToken": null, "callId": "<id10>", "phoneCount": <n>',
+    "syscalls: 0<n> 0<pid> <pid> <pid>",
+    "00 01 02 03 04 05 06 07 | 0<n>-<n>-<big>",
+    "offsets 0<n> <pid> <pid> <pid> <pid> and (<n>)",
+    "elapsed (<n>) <big> ms for <n> calls",
+    "<epoch_ns> <epoch_us> <ns> <id18>",
+    '{"uptime":<ns>,"buildId":<id16>,"node":<id18>}',
+    "GET /api/orders/<id16>/items/<id12> 200",
+    "at com.example.Card.render(Card.java:<n>) card view <hex8> credit <n>",
+    "card list of <n>: drawn in <ns> ns (payment screen), frame <id16>",
+    "kernel: [<big>.<n>] usb 1-<n>: new device number <n>",
+    "phone model Pixel, sdk <n>, uptime <ns>, boots <big>",
+    "text view <hex7> measured <w> <h> in <ns>",
+    "contact point <n>.<n> pressure 0.<n> at <id9>",
+    "tel: scheme is handled by <pkg>; call log has <big> entries",
+)
