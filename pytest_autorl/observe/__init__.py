@@ -17,29 +17,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import logging as std_logging
 
+    from pytest_autorl.observe.actions import ActionLogger, get_logger
+    from pytest_autorl.observe.binding import bind, bound, inheriting, unbind
     from pytest_autorl.observe.health import Check, HealthChecker, init_health_checker
     from pytest_autorl.observe.logging import remove_logging, setup_logging
     from pytest_autorl.observe.monitoring import WSGIApplication, setup_monitoring
     from pytest_autorl.observe.tracing import setup_tracing
 
 _HOMES = {
+    "ActionLogger": "pytest_autorl.observe.actions",
     "HealthChecker": "pytest_autorl.observe.health",
+    "bind": "pytest_autorl.observe.binding",
+    "bound": "pytest_autorl.observe.binding",
+    "get_logger": "pytest_autorl.observe.actions",
+    "inheriting": "pytest_autorl.observe.binding",
     "init_health_checker": "pytest_autorl.observe.health",
     "remove_logging": "pytest_autorl.observe.logging",
     "setup_logging": "pytest_autorl.observe.logging",
     "setup_monitoring": "pytest_autorl.observe.monitoring",
     "setup_tracing": "pytest_autorl.observe.tracing",
+    "unbind": "pytest_autorl.observe.binding",
 }
 
 __all__ = [
+    "ActionLogger",
     "HealthChecker",
     "Setup",
+    "bind",
+    "bound",
+    "get_logger",
+    "inheriting",
     "init_health_checker",
     "remove_logging",
     "setup",
     "setup_logging",
     "setup_monitoring",
     "setup_tracing",
+    "unbind",
 ]
 
 

@@ -1,115 +1,40 @@
-"""The package's own log: JSON lines for programs, or text for people.
+"""Putting the log up and taking it down: JSON lines for programs, or text for people.
 
-Only the logger ``pytest_autorl`` is touched, never the root: what a suite logs is the suite's. Records carry
-facts in ``extra={"autorl": {...}}``; in JSON these are keys of the line.
+    from pytest_autorl.observe import get_logger, remove_logging, setup_logging
+
+    handler = setup_logging("INFO", path="farm.jsonl", max_bytes=10_000_000, backup_count=5)
+    get_logger("MyAgent").log_device_action("pixel-8", "reboot")
+    remove_logging(handler)
+
+The handler hangs on the logger ``pytest_autorl``, whose level it sets while it is there; what a suite logs is the
+suite's, and no other logger's level is touched. With ``third_party=True`` a second handler on the root logger hands
+over what other libraries log. It sees what their levels let through, so somebody who wants an info record of a library
+in the log sets that library's level, as for any handler. With it the root logger has a handler, so a later
+`logging.basicConfig` does nothing; `logging.config` may take it down, and `attach` puts it back.
+
+Every line is redacted, see `observe/lines.py`; carries ids, see `observe/binding.py`; a file can rotate, see
+`observe/rotation.py`. structlog is imported by the first `setup_logging`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any
 
 from pytest_autorl.errors import UsageError
+from pytest_autorl.observe.handler import LOGGER, LogHandler, Relay, TextStream, handlers
 
-#: Name of the one logger this module configures.
-LOGGER = "pytest_autorl"
+if TYPE_CHECKING:
+    from pytest_autorl.observe.lines import Redacts
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-#: Keys that every JSON line has; a fact of the same name is written as ``extra_NAME``.
-_CORE = ("ts", "level", "logger", "message")
 #: The logger's level before our first handler, kept while we have one.
 _UNTOUCHED: list[int] = []
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ``ts`` (UTC, ISO 8601), ``level``, ``logger``, ``message``, facts, ``exception``."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Never raises: a fact that is no JSON is written as text."""
-        line: dict[str, Any] = {
-            "ts": _iso(record.created),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        facts = getattr(record, "autorl", None)
-        if isinstance(facts, dict):
-            line |= {f"extra_{key}" if key in _CORE else str(key): value for key, value in facts.items()}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        if record.stack_info:
-            line["stack"] = record.stack_info
-        return _json(line)
-
-
-class ConsoleFormatter(logging.Formatter):
-    """``12:00:01 INFO pytest_autorl.farm: message``, local time, with the traceback when there is one."""
-
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-
-
-class TextStream(Protocol):
-    """What a log can be written to."""
-
-    def write(self, text: str, /) -> object:
-        """Write text. Raises OSError, ValueError."""
-
-    def flush(self) -> object:
-        """Keep nothing back."""
-
-
-class LogHandler(logging.Handler):
-    """Writes to a stream, and gives up on it after its first fault: a full disk must not fill the terminal too.
-
-    Args:
-        target: What tells two handlers apart: the file's path, or the stream.
-        file: Closed with the handler; None when the stream is somebody else's.
-    """
-
-    def __init__(self, stream: TextStream, *, target: object, file: TextIO | None = None) -> None:
-        super().__init__()
-        self.target = target
-        self._stream = stream
-        self._file = file
-        self._is_broken = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler.emit`."""
-        if self._is_broken:
-            return
-        try:
-            text = self.format(record) + "\n"
-        except Exception:  # a fault in the caller's arguments: logging's own way to tell
-            self.handleError(record)
-            return
-        try:
-            self._write(text)
-        except (OSError, ValueError) as error:  # ValueError: the stream is closed
-            self._is_broken = True
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                sys.stderr.write(f"autorl: the log ends here, it could not be written: {error}\n")
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-        except UnicodeEncodeError:
-            coding = str(getattr(self._stream, "encoding", None) or "ascii")
-            self._stream.write(text.encode(coding, "backslashreplace").decode(coding))
-        self._stream.flush()
-
-    def close(self) -> None:
-        """See `logging.Handler.close`."""
-        with contextlib.suppress(OSError, ValueError):
-            if self._file is not None:
-                self._file.close()
-        super().close()
 
 
 def setup_logging(
@@ -117,90 +42,132 @@ def setup_logging(
     json_logs: bool = True,
     stream: TextStream | None = None,
     path: str | os.PathLike[str] | None = None,
-) -> logging.Handler:
+    *,
+    redactor: Redacts | None = None,
+    redact: bool = True,
+    context: Mapping[str, Any] | None = None,
+    third_party: bool = False,
+    colours: bool | None = None,
+    max_bytes: int = 0,
+    backup_count: int = 0,
+    retention_days: float = 0.0,
+    fresh: bool = False,
+) -> LogHandler:
     """Write the package's log somewhere; returns the handler, for `remove_logging`.
 
-    A second call for the same target changes level and format of the handler that is there.
+    A second call for the same target changes level, format, redactor and ids of the handler that is there.
 
     Args:
         log_level: DEBUG, INFO, WARNING, ERROR or CRITICAL, in any case.
         json_logs: `JsonFormatter`, else `ConsoleFormatter`.
         stream: Written to, never closed; default: standard error as it is now.
         path: File to append to instead (made with mode 0600).
-    Raises: UsageError for another level, both targets at once, or a file that cannot be opened.
+        redactor: What every line passes; None = a `pytest_autorl.privacy.Redactor` of its own.
+        redact: False writes what comes, personal data and secrets too.
+        context: Ids that every line carries, whatever thread it comes from: ``run_id``, ``worker``.
+        third_party: Other libraries' records too.
+        colours: Of text; None = on a terminal, unless NO_COLOR is set.
+        max_bytes, backup_count, retention_days, fresh: How the file rotates, see `RotatingFile`; by default it
+            does not. With `fresh` it is opened by the first line, in a folder that is made for it.
+    Raises: UsageError for another level, both targets at once, bounds without a file or below 0, or a file that
+        cannot be opened.
     """
     level = log_level.strip().upper()
     if level not in LEVELS:
         raise UsageError(f"log_level={log_level!r} is no level", do=f"use one of {', '.join(LEVELS)}")
     if stream is not None and path is not None:
         raise UsageError("setup_logging got a stream and a path", do="give one of them")
-    handler = _handler(stream, path)
+    bounds = {"max_bytes": max_bytes, "backup_count": backup_count, "retention_days": retention_days}
+    _check(bounds, has_file=path is not None)
+    if redactor is None and redact:
+        from pytest_autorl.privacy.redactor import Redactor
+
+        redactor = Redactor()
+    handler = _handler(stream, path, **bounds, fresh=fresh)
     handler.setLevel(level)
-    handler.setFormatter(JsonFormatter() if json_logs else ConsoleFormatter())
+    handler.setFormatter(
+        _formatter(json_logs, redactor if redact else None, context or {}, _wants_colours(handler, colours))
+    )
+    if third_party and handler.relay is None:
+        handler.relay = Relay(handler)
+    attach(handler)
+    return handler
+
+
+def attach(handler: LogHandler) -> None:
+    """Hang a handler up again, where `logging.config` has taken it down. Safe to call at any time."""
     logger = logging.getLogger(LOGGER)
     if not _UNTOUCHED:
         _UNTOUCHED.append(logger.level)
-    if handler not in logger.handlers:
-        logger.addHandler(handler)
+    logger.addHandler(handler)
+    if handler.relay is not None:
+        logging.getLogger().addHandler(handler.relay)
     _weigh(logger)
-    return handler
 
 
 def remove_logging(handler: logging.Handler) -> None:
     """Take a handler down again; with the last one the logger's level is as it was. Safe to call twice."""
     logger = logging.getLogger(LOGGER)
     logger.removeHandler(handler)
-    handler.close()
+    if isinstance(handler, LogHandler):
+        if handler.relay is not None:
+            logging.getLogger().removeHandler(handler.relay)
+            handler.relay.close()
+            handler.relay = None
+        handler.end()
+    else:
+        handler.close()
     _weigh(logger)
 
 
-def _handler(stream: TextStream | None, path: str | os.PathLike[str] | None) -> LogHandler:
+def _check(bounds: Mapping[str, float], *, has_file: bool) -> None:
+    for name, value in bounds.items():
+        if value < 0:
+            raise UsageError(f"{name}={value} is below 0", do="give 0 for no limit")
+        if value and not has_file:
+            raise UsageError(f"{name} needs a file", do="give a path")
+
+
+def _handler(stream: TextStream | None, path: str | os.PathLike[str] | None, **options: Any) -> LogHandler:
     target: Any = Path(path).absolute() if path is not None else stream if stream is not None else sys.stderr
-    for one in logging.getLogger(LOGGER).handlers:
-        if isinstance(one, LogHandler) and (
-            one.target is target or (path is not None and one.target == target)
-        ):
+    for one in handlers():
+        if one.target is target or (path is not None and one.target == target):
             return one
-    if path is not None:
-        file = _private_file(target)
-        return LogHandler(file, target=target, file=file)
-    return LogHandler(target, target=target)
+    if path is None:
+        return LogHandler(target, target=target)
+    from pytest_autorl.observe.rotation import RotatingFile
+
+    file = RotatingFile(target, **options)
+    if not options["fresh"]:
+        try:
+            file.open()
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the log {path}: {error.strerror}", do="name a writable file"
+            ) from error
+    return LogHandler(file, target=target, file=file)
 
 
-def _private_file(path: Path) -> TextIO:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write the log {path}: {error.strerror}", do="name a writable file"
-        ) from error
-    return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
+def _formatter(
+    is_json: bool, redactor: Redacts | None, context: Mapping[str, Any], has_colours: bool
+) -> logging.Formatter:
+    from pytest_autorl.observe.lines import ConsoleFormatter, JsonFormatter
+
+    if is_json:
+        return JsonFormatter(redactor=redactor, context=context)
+    return ConsoleFormatter(redactor=redactor, context=context, colours=has_colours)
+
+
+def _wants_colours(handler: LogHandler, asked: bool | None) -> bool:
+    if asked is not None:
+        return asked
+    return handler.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _weigh(logger: logging.Logger) -> None:
     # A logger passes on what any of its handlers wants.
-    levels = [handler.level for handler in logger.handlers if isinstance(handler, LogHandler)]
+    levels = [handler.level for handler in handlers()]
     if levels:
         logger.setLevel(min(levels))
     elif _UNTOUCHED:
         logger.setLevel(_UNTOUCHED.pop())
-
-
-def _iso(at_s: float) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s))
-    return f"{whole}.{int(at_s % 1 * 1000):03d}Z"
-
-
-def _json(line: dict[str, Any]) -> str:
-    try:
-        return json.dumps(line, ensure_ascii=False, allow_nan=False, default=str)
-    except (TypeError, ValueError, RecursionError):  # a key that is no text, NaN, a cycle
-        return json.dumps({key: _plain(value) for key, value in line.items()}, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)
-    return value

@@ -6,18 +6,17 @@ import io
 import json
 import logging
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from pytest_autorl import secret
 from pytest_autorl.errors import UsageError
-from pytest_autorl.observe import remove_logging, setup_logging
-from pytest_autorl.observe.logging import ConsoleFormatter, JsonFormatter, LogHandler
+from pytest_autorl.observe import get_logger, remove_logging, setup_logging
 
 LOG = logging.getLogger("pytest_autorl.tests")
 
@@ -38,77 +37,6 @@ def record(message: str = "hello", *args: object, **facts: Any) -> logging.LogRe
     if facts:
         made.autorl = facts
     return made
-
-
-def test_a_json_line_has_time_level_logger_message_and_the_facts() -> None:
-    line = json.loads(JsonFormatter().format(record("leased %s", "pixel-8", device="pixel-8", waited_s=0.5)))
-
-    assert line == {
-        "ts": "2023-11-14T22:13:20.250Z",
-        "level": "INFO",
-        "logger": "pytest_autorl.farm",
-        "message": "leased pixel-8",
-        "device": "pixel-8",
-        "waited_s": 0.5,
-    }
-
-
-def test_a_fact_cannot_take_the_place_of_what_every_line_has() -> None:
-    made = record("real")
-    made.autorl = {"message": "forged", "level": "forged"}
-
-    line = json.loads(JsonFormatter().format(made))
-
-    assert (line["message"], line["level"]) == ("real", "INFO")
-    assert line["extra_message"] == "forged"
-
-
-def test_an_exception_stands_in_the_line_with_its_traceback() -> None:
-    made = record("it broke")
-    try:
-        raise KeyError("lost")
-    except KeyError as error:
-        made.exc_info = (type(error), error, error.__traceback__)
-
-    line = JsonFormatter().format(made)
-
-    assert "\n" not in line
-    assert "KeyError: 'lost'" in json.loads(line)["exception"]
-
-
-@given(
-    st.dictionaries(
-        st.one_of(st.text(), st.integers(), st.tuples(st.integers())),
-        st.recursive(
-            st.one_of(st.none(), st.floats(), st.text(), st.binary(), st.just(object)),
-            lambda inner: st.one_of(
-                st.lists(inner), st.dictionaries(st.one_of(st.text(), st.tuples()), inner)
-            ),
-        ),
-    )
-)
-def test_any_facts_make_one_line_of_strict_json(facts: dict[Any, Any]) -> None:
-    """A log that breaks on an odd value is missing when it is needed."""
-    made = record()
-    made.autorl = facts
-
-    line = JsonFormatter().format(made)
-
-    assert "\n" not in line
-    json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-
-
-def test_facts_that_hold_themselves_are_written_as_text() -> None:
-    loop: dict[str, Any] = {"name": "a"}
-    loop["self"] = loop
-
-    assert json.loads(JsonFormatter().format(record(loop=loop, n=1)))["n"] == 1
-
-
-def test_console_lines_are_for_people() -> None:
-    line = ConsoleFormatter().format(record("leased pixel-8", device="pixel-8"))
-
-    assert line.endswith("INFO pytest_autorl.farm: leased pixel-8")
 
 
 def test_log_goes_to_the_stream_from_its_level_on() -> None:
@@ -142,6 +70,95 @@ def test_two_targets_have_their_own_levels() -> None:
 
     assert few.getvalue() == ""
     assert "detail" in many.getvalue()
+
+
+def test_lines_are_redacted_by_default_with_the_secrets_that_were_registered() -> None:
+    mail, key = "ann" + "@" + "example.com", "wharf" + "lantern" + "77"
+    secret(key)
+    stream = io.StringIO()
+    handler = setup_logging(stream=stream)
+    failed = record(
+        "mail%s, then", f" to {mail}", steps=[{"typed": key}], password="hunter" + "2", device="a"
+    )
+    try:
+        raise ValueError(f"no login for {mail} with {key}")
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+
+    handler.handle(failed)  # past the logger, where a run of pytest redacts too
+    get_logger("MyAgent").log_device_action("a", "type", {"text": f"{mail} {key}"})
+
+    caught, typed = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert caught["message"] == "mail to [REDACTED:EMAIL#1], then"
+    assert caught["steps"] == [{"typed": "[REDACTED:SECRET#1]"}]
+    assert caught["exception"].endswith("no login for [REDACTED:EMAIL#1] with [REDACTED:SECRET#1]")
+    assert (caught["password"], caught["device"]) == ("[REDACTED:PASSWORD#1]", "a")
+    assert typed["context"] == {"text": "[REDACTED:EMAIL#1] [REDACTED:SECRET#1]"}
+
+
+def test_redaction_can_be_switched_off() -> None:
+    mail = "ann" + "@" + "example.com"
+    stream = io.StringIO()
+    handler = setup_logging(stream=stream, redact=False)
+
+    handler.handle(record("to %s", mail))
+
+    assert json.loads(stream.getvalue())["message"] == f"to {mail}"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "asked", "variables", "has_colours"),
+    [
+        (_Terminal(), None, {}, True),
+        (_Terminal(), None, {"NO_COLOR": "1"}, False),
+        (_Terminal(), None, {"TERM": "dumb"}, False),
+        (_Terminal(), False, {}, False),
+        (io.StringIO(), None, {}, False),
+        (io.StringIO(), True, {}, True),
+    ],
+)
+def test_colours_are_for_terminals(
+    stream: io.StringIO,
+    asked: bool | None,
+    variables: dict[str, str],
+    has_colours: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    setup_logging(json_logs=False, stream=stream, colours=asked)
+
+    LOG.warning("here")
+
+    assert ("\x1b[" in stream.getvalue()) == has_colours
+
+
+def test_narrow_streams_get_json_that_means_the_same() -> None:
+    raw = io.BytesIO()
+    setup_logging(stream=io.TextIOWrapper(raw, encoding="latin-1", write_through=True), redact=False)
+
+    LOG.warning("größe 😀 →")
+
+    assert json.loads(raw.getvalue())["message"] == "größe 😀 →"
+
+
+def test_a_closed_stream_ends_the_log_and_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    setup_logging(stream=stream)
+    stream.close()
+
+    LOG.warning("lost")
+    setup_logging(json_logs=False, stream=stream)  # asks the closed stream whether it is a terminal
+    LOG.warning("lost")
+
+    assert capsys.readouterr().err.count("the log ends here") == 1
 
 
 def test_removal_leaves_the_logger_as_it_was_and_the_root_is_never_touched() -> None:
@@ -178,6 +195,25 @@ def test_a_removed_handler_ends_its_file_and_leaves_a_given_stream_open(tmp_path
     assert not stream.closed
     LOG.warning("into nothing")
     assert (tmp_path / "a.log").read_text() == ""
+
+
+def test_removal_takes_down_a_handler_of_another_kind_too() -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    logging.getLogger("pytest_autorl").addHandler(handler)
+
+    remove_logging(handler)
+
+    assert handler not in logging.getLogger("pytest_autorl").handlers
+
+
+def test_a_filter_of_the_handler_decides() -> None:
+    stream = io.StringIO()
+    handler = setup_logging(stream=stream)
+    handler.addFilter(lambda made: made.getMessage() != "unwanted")
+
+    assert not handler.handle(record("unwanted"))
+    assert handler.handle(record("wanted"))
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["wanted"]
 
 
 @pytest.mark.parametrize(
@@ -228,20 +264,19 @@ def test_a_narrow_stream_gets_escapes_instead_of_an_error() -> None:
     assert raw.getvalue().rstrip().endswith(b"gr\\xf6\\xdfe")
 
 
-def test_a_fault_in_the_arguments_of_one_line_does_not_end_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging, "raiseExceptions", False)  # it would print the fault, as it should
+def test_wrong_arguments_of_one_line_cost_neither_the_line_nor_the_log() -> None:
     stream = io.StringIO()
     handler = setup_logging(stream=stream)
 
-    handler.handle(record("%d", "no number"))
+    handler.handle(record("%d devices", "no number"))
     LOG.warning("next")
 
-    assert json.loads(stream.getvalue())["message"] == "next"
+    messages = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert messages == ["%d devices ('no number',)", "next"]
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     handler = setup_logging(path=tmp_path / "threads.jsonl")
-    assert isinstance(handler, LogHandler)
 
     def log_much() -> None:
         for _ in range(50):
