@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_autorl.errors import RequirementError, UsageError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.imports import import_json
-from pytest_autorl.farm.secretnames import is_secret_path, url_password
+from pytest_autorl.privacy.names import is_secret_path, url_password
 
 if TYPE_CHECKING:
     from pytest_autorl.farm.policies import Policies
@@ -168,17 +168,33 @@ def virtual_farm(n: int = DEFAULT_VIRTUAL_COUNT, env: Mapping[str, str] | None =
     """
     if not 1 <= n <= MAX_VIRTUAL_COUNT:
         raise ValueError(f"virtual_farm() makes 1 to {MAX_VIRTUAL_COUNT} devices, not {n}")
-    from pytest_autorl.farm.schema import FarmModel
+    from pytest_autorl.farm.environment import substitute
+    from pytest_autorl.farm.policies import DEFAULT_SERVER, Connection, Policies
+    from pytest_autorl.farm.schema import VirtualProvider
 
-    devices = [_virtual_device(i) for i in range(1, n + 1)]
-    return _config(FarmModel.model_validate({"devices": devices}, context={"env": env or {}}), None, ())
+    # What a file with these devices and nothing else gives, as a test sees to. No model validates it: this is the
+    # start of every run over such a farm, and before its first validator pydantic reads the metadata of all packages
+    # that are installed. Only what the environment says is not ours.
+    usual = substitute(DEFAULT_SERVER, {}).text
+    if substitute(DEFAULT_SERVER, env or {}).text == usual:
+        connection = Connection.model_construct(set(), url=usual)
+    else:
+        connection = Connection.model_validate({}, context={"env": env})
+    devices = tuple(_virtual_device(i) for i in range(1, n + 1))
+    return FarmConfig(
+        path=None,
+        devices=devices,
+        all_devices=devices,
+        providers={"virtual": VirtualProvider.model_construct()},
+        policies=Policies.model_construct(set(), connection=connection),
+    )
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the farm file, for editors and `autorl farm schema`."""
-    from pytest_autorl.farm.schema import FarmModel
+    from pytest_autorl.farm.schema import plain_schema
 
-    schema = _with_references(FarmModel.model_json_schema())
+    schema = _with_references(plain_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -255,23 +271,23 @@ def _secrets(source: Source) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _virtual_device(i: int) -> dict[str, Any]:
+def _virtual_device(i: int) -> Device:
     is_tablet = i % 3 == 0
     models = _TABLETS if is_tablet else _PHONES
-    return {
-        "id": f"virtual-{i}",
-        "provider": "virtual",
-        "platform": "android",
+    return Device(
+        id=f"virtual-{i}",
+        provider="virtual",
+        platform="android",
         # Not in step with the tablets: in a large farm each form factor has every version and size.
-        "os_version": ("13", "14", "15")[(i - 1 + (i - 1) // 3) % 3],
-        "form_factor": "tablet" if is_tablet else "phone",
-        "model": models[(i - 1) // 3 % len(models)],
-        "tags": ["camera", "wifi", *([] if is_tablet else ["nfc", "sim"])],
-        "attributes": {
+        os_version=("13", "14", "15")[(i - 1 + (i - 1) // 3) % 3],
+        form_factor="tablet" if is_tablet else "phone",
+        model=models[(i - 1) // 3 % len(models)],
+        tags=frozenset(["camera", "wifi", *([] if is_tablet else ["nfc", "sim"])]),
+        attributes={
             "ram_mb": (4096, 8192, 12288)[(i + i // 3) % 3],
             "screen_inches": 10.9 if is_tablet else 6.2,
         },
-    }
+    )
 
 
 def _with_references(node: Any) -> Any:

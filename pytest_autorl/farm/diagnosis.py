@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_autorl.errors import FarmFileError
 from pytest_autorl.farm.predicates import nearest
-from pytest_autorl.farm.secretnames import is_secret_path, url_password
 from pytest_autorl.farm.source import Source
 from pytest_autorl.farm.yamlnodes import KeyPath
+from pytest_autorl.privacy.names import is_secret_path, url_password
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -86,6 +86,10 @@ class HealthGate:
         )
         return verdict
 
+    def look(self, device: Device) -> Verdict:
+        """Ask the device itself, whatever is known of it, and write the verdict down. Raises what the book raises."""
+        return self._probe(device)
+
     def _is_good(self, verdict: Verdict) -> bool:
         """Whether it is answer enough.
 

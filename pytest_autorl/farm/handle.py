@@ -14,6 +14,9 @@ from pytest_autorl.state.leases import Lease
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
+    from pytest_autorl.resilience.executor import RobustActionExecutor
+    from pytest_autorl.resilience.retry import Classifier
+
 T = TypeVar("T")
 
 
@@ -45,7 +48,9 @@ class DeviceHandle:
         granted_at_s: When it was granted; seconds since the epoch.
         released_at_s: When it was given back; None while it is held.
         session_s: Seconds this handle spent on opening and resetting sessions.
+        sessions: How many sessions were opened for it.
         on_capture: Takes artefacts of the device under a name; set by the test run that keeps them.
+        new_classifier: Makes what tells `do` which errors pass; set by the test run, whose plugins may have a say.
     """
 
     def __init__(
@@ -62,10 +67,13 @@ class DeviceHandle:
         self.granted_at_s = granted_at_s
         self.released_at_s: float | None = None
         self.session_s = 0.0
+        self.sessions = 0
         self.on_capture: Callable[[DeviceHandle, str], tuple[Path, ...]] | None = None
         self.extra_capabilities = capabilities
         self._sessions = sessions
         self._driver: WebDriver | None = None
+        self.new_classifier: Callable[[], Classifier] | None = None
+        self._robust: RobustActionExecutor | None = None
 
     def __repr__(self) -> str:
         return f"<device {self.device} leased by {self.lease.owner}, token {self.lease.token}>"
@@ -128,8 +136,30 @@ class DeviceHandle:
         """The session if this handle has used one, else None: asking opens nothing."""
         return self._driver
 
-    def do(self, action: Callable[[WebDriver], T]) -> T:
-        """Run one action on the device: ``device.do(lambda driver: driver.back())``."""
+    @property
+    def robust(self) -> RobustActionExecutor:
+        """What `do` runs actions with: up to three retries, and `stats` of how they went."""
+        if self._robust is None:
+            from pytest_autorl.resilience.executor import RobustActionExecutor
+
+            classifier = self.new_classifier() if self.new_classifier is not None else None
+            self._robust = RobustActionExecutor(self._on_driver, classifier=classifier)
+        return self._robust
+
+    def do(self, action: Callable[[WebDriver], T], *, deadline_s: float | None = None) -> T:
+        """Run one action on the device: ``device.do(lambda driver: driver.back())``.
+
+        It is run again, after a short pause, while it fails with an error that passes by itself, such as a stale
+        element; see `RobustActionExecutor`. It must therefore bear to be run twice.
+
+        Args:
+            deadline_s: No try begins later than so many seconds after the first one.
+        """
+        __tracebackhide__ = True
+        return self.robust.execute(action, deadline_s=deadline_s)
+
+    def _on_driver(self, action: Callable[[WebDriver], T]) -> T:
+        __tracebackhide__ = True
         return action(self.driver)
 
     def reset(self, policy: ResetPolicy = "app") -> None:

@@ -10,7 +10,7 @@ Usable alone, from a script:
 from __future__ import annotations
 
 import logging
-import statistics
+import math
 import threading
 import time
 from collections import deque
@@ -28,6 +28,8 @@ logger = logging.getLogger("pytest_autorl")
 
 #: So many devices are asked side by side.
 SIDE_BY_SIDE = 8
+#: A device that is out of reach is asked again after so long, seconds: somebody may wait for it.
+RETURN_S = 2.0
 #: The error rate is that of so many last attempts, the response time the mean of so many last answers.
 COUNTED = 20
 #: Longest wait for the monitor's thread to end, seconds: it may be writing to a busy state.
@@ -238,7 +240,7 @@ class DeviceHealthMonitor:
             success_count=success_count,
             error_count=error_count,
             last_heartbeat=heartbeat_s,
-            average_response_s=statistics.fmean(responses_s) if responses_s else None,
+            average_response_s=math.fsum(responses_s) / len(responses_s) if responses_s else None,
             memory_pct=sample.memory_pct if sample is not None else None,
             cpu_pct=sample.cpu_pct if sample is not None else None,
             error_rate_pct=self._error_rate_pct(device_id, verdict, self._clock()),
@@ -259,20 +261,24 @@ class DeviceHealthMonitor:
     # -- the monitor's threads -------------------------------------------------------------------------------
 
     def _loop(self, prober: Prober, stop: threading.Event) -> None:
+        round_s = time.monotonic()
         while not stop.is_set():
             begun_s = time.monotonic()
+            is_round = begun_s >= round_s
+            if is_round:
+                round_s = begun_s + self._interval_s
             try:
-                self._look_round(prober, stop)
+                self._look_round(prober, stop, only_away=not is_round)
             except Exception:  # no thread to be had, perhaps: next time it may be
                 logger.exception("the health of the devices could not be looked at")
-            stop.wait(max(0.0, self._interval_s - (time.monotonic() - begun_s)))
+            stop.wait(max(0.0, min(round_s, begun_s + RETURN_S) - time.monotonic()))
 
-    def _look_round(self, prober: Prober, stop: threading.Event) -> None:
+    def _look_round(self, prober: Prober, stop: threading.Event, *, only_away: bool) -> None:
         waiting = deque(self._devices)
         lanes = [
             threading.Thread(
                 target=self._look_along,
-                args=(waiting, prober, stop),
+                args=(waiting, prober, stop, only_away),
                 name=f"autorl-health-{number}",
                 daemon=True,
             )
@@ -283,21 +289,31 @@ class DeviceHealthMonitor:
         for lane in lanes:
             lane.join()
 
-    def _look_along(self, waiting: deque[Device], prober: Prober, stop: threading.Event) -> None:
+    def _look_along(
+        self, waiting: deque[Device], prober: Prober, stop: threading.Event, only_away: bool
+    ) -> None:
         while not stop.is_set():
             try:
                 device = waiting.popleft()
             except IndexError:
                 return
             try:
-                self._look_at(device, prober, stop)
+                self._look_at(device, prober, stop, only_away=only_away)
                 self._told.pop(device.id, None)
             except Exception as error:  # whatever the book does: the other devices get their turn
                 self._complain(device.id, error)
 
-    def _look_at(self, device: Device, prober: Prober, stop: threading.Event) -> None:
+    def _look_at(self, device: Device, prober: Prober, stop: threading.Event, *, only_away: bool) -> None:
         before, now_s = self._book.verdict(device.id), self._clock()
-        if before is not None and is_fresh(before, now_s, self._interval_s / 2):
+        # Out of reach, or kept back after that: it may be back at any moment, and somebody may wait for it. What has
+        # tripped a limit takes its time.
+        is_away = before is not None and not before.is_fit and not before.tripped
+        if only_away and not is_away:
+            return
+        within_s = self._interval_s / 2
+        if before is not None and is_fresh(
+            before, now_s, min(within_s, RETURN_S / 2) if is_away else within_s
+        ):
             # Who judged it knows nothing of the attempts that were counted here.
             rate_pct = self._error_rate_pct(device.id, before, now_s)
             if not would_turn(rate_pct, self._policy, before):

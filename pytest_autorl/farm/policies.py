@@ -43,11 +43,16 @@ Channel = Literal["email", "slack", "webhook", "file", "log", "dashboard"]
 
 
 class Section(BaseModel):
-    """Base of all blocks of the file: nothing is converted silently, nothing unknown is accepted."""
+    """Base of all blocks of the file: nothing is converted silently, nothing unknown is accepted.
+
+    Blocks that are defaults are made without validation (`model_construct`): it would need a validator for each.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True,
+        # Of all validators a run needs one or two: each is made when it is first used.
+        defer_build=True,
+    )  # fmt: skip
 
 
 def fault(what: str, *at: str | int, do: str = "") -> PydanticCustomError:
@@ -167,15 +172,15 @@ class Health(Section):
     """When a device is fit for a test, and how often that is looked at."""
 
     heartbeat_interval: PositiveSeconds = 30.0
-    battery: Battery = Battery()
-    temperature: Temperature = Temperature()
+    battery: Battery = Battery.model_construct()
+    temperature: Temperature = Temperature.model_construct()
     #: Free storage below which no test starts, MB.
     storage_mb: Annotated[float, Field(ge=0)] = 500.0
-    memory_percent: Memory = Memory()
+    memory_percent: Memory = Memory.model_construct()
     #: None: not judged. Devices are busy while they start something, and that passes.
     cpu_percent: Cpu | None = None
-    response_s: ResponseTime = ResponseTime()
-    error_rate_percent: ErrorRate = ErrorRate()
+    response_s: ResponseTime = ResponseTime.model_construct()
+    error_rate_percent: ErrorRate = ErrorRate.model_construct()
     #: A device that was found unfit stays so for so long at least, seconds.
     cool_down: Seconds = 30.0
     #: Longest that a device may take to say how it is, seconds.
@@ -194,6 +199,16 @@ class Retry(Section):
     max_delay: Seconds = 30.0
     backoff_multiplier: Annotated[float, Field(ge=1, le=100)] = 2.0
     jitter: bool = True
+
+    @field_validator("on")
+    @classmethod
+    def _known(cls, on: tuple[str, ...]) -> tuple[str, ...]:
+        from pytest_autorl.resilience.policy import WORDS
+
+        for place, word in enumerate(on):
+            if word.lower() not in WORDS:
+                raise fault("is no category or domain of errors", place, do=f"known: {', '.join(WORDS)}")
+        return on
 
     @model_validator(mode="after")
     def _order(self) -> Retry:
@@ -257,6 +272,34 @@ class Observability(Section):
     resource_monitoring_enabled: bool = True
     audit_enabled: bool = True
     progress_interval: PositiveSeconds = 1.0
+    #: Patterns and names of fields to redact, beside those of the ini file.
+    redact_patterns: Words = ()
+    redact_fields: Words = ()
+
+    @field_validator("redact_patterns")
+    @classmethod
+    def _can_be_searched(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        from pytest_autorl.privacy.detectors.custom import fault_of
+
+        for place, pattern in enumerate(patterns):
+            wrong = fault_of(pattern)
+            if wrong is not None:
+                raise fault(wrong[0], place, do=wrong[1])
+        return patterns
+
+    @field_validator("redact_fields")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from pytest_autorl.privacy.detectors.looks import words_of
+
+        for place, name in enumerate(names):
+            if not words_of(name):
+                raise fault(
+                    "has no letter from a to z and no digit",
+                    place,
+                    do="name it in letters from a to z or digits; for another name write a pattern",
+                )
+        return names
 
 
 class Alerts(Section):
@@ -347,19 +390,19 @@ def _runnable(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
 class Policies(Section):
     """All policy sections; the farm file holds them side by side with `devices`."""
 
-    lease: Lease = Lease()
-    health: Health = Health()
-    retry: Retry = Retry()
-    recovery: Recovery = Recovery()
+    lease: Lease = Lease.model_construct()
+    health: Health = Health.model_construct()
+    retry: Retry = Retry.model_construct()
+    recovery: Recovery = Recovery.model_construct()
     # Made from {} so that its default is read from the environment that is passed in.
     connection: Connection = Field(default_factory=dict, validate_default=True)
-    circuit_breaker: Breaker = Breaker()
-    job_execution: JobExecution = JobExecution()
-    observability: Observability = Observability()
-    alerts: Alerts = Alerts()
-    gate: Gate = Gate()
-    dashboard: Dashboard = Dashboard()
-    metrics: Metrics = Metrics()
+    circuit_breaker: Breaker = Breaker.model_construct()
+    job_execution: JobExecution = JobExecution.model_construct()
+    observability: Observability = Observability.model_construct()
+    alerts: Alerts = Alerts.model_construct()
+    gate: Gate = Gate.model_construct()
+    dashboard: Dashboard = Dashboard.model_construct()
+    metrics: Metrics = Metrics.model_construct()
     tasks: Annotated[
         tuple[Task, ...], Field(strict=False), AfterValidator(_named_once), AfterValidator(_runnable)
     ] = ()

@@ -12,9 +12,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_autorl.errors import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
     from pytest_autorl.farm.gate import HealthGate
+    from pytest_autorl.privacy.inputs import InputGuard
 
 #: Pause before a device is asked for that was refused just now, and is granted all the same, seconds.
 _PAUSE_S = 1.0
@@ -65,6 +66,15 @@ class Grant:
     waited_s: float
 
 
+@dataclass(frozen=True)
+class _Wait:
+    """How a ticket waits; as for `Tickets.get`."""
+
+    wait_s: float
+    is_patient: bool | None
+    waited_s: float
+
+
 @dataclass
 class _Books:
     held: dict[str, HeldDevice] = field(default_factory=dict)
@@ -86,6 +96,7 @@ class Pool:
             else waits for the device.
         gate: Says whether a test may start on a device that was leased; None: on every one.
         is_patient: Wait for devices that are out of service, too.
+        inputs: Looks at what is typed into devices.
         events: Told of every grant, release, session and failure to clean up.
         chance: Breaks ties between equal devices, so that they wear evenly.
     """
@@ -103,6 +114,7 @@ class Pool:
         parks: bool = False,
         gate: HealthGate | None = None,
         is_patient: bool = True,
+        inputs: InputGuard | None = None,
         events: Events = _silent,
         chance: random.Random | None = None,
     ) -> None:
@@ -117,7 +129,7 @@ class Pool:
         self._tickets = Tickets(
             store, owner=owner, gate=gate, is_patient=is_patient, chance=chance or random.Random()
         )
-        self._upkeep = Upkeep(providers, store, limits=limits or Limits(), events=events)
+        self._upkeep = Upkeep(providers, store, limits=limits or Limits(), inputs=inputs, events=events)
         self._recall = Recall(self._give_back_wanted)
         store.listen(self._recall.call)
 
@@ -140,22 +152,35 @@ class Pool:
         finally:
             self.release(grant)
 
-    def acquire(self, requirement: Requirement, *, purpose: str = "", wait_s: float | None = None) -> Grant:
+    def acquire(
+        self,
+        requirement: Requirement,
+        *,
+        purpose: str = "",
+        wait_s: float | None = None,
+        among: Collection[str] | None = None,
+        is_patient: bool | None = None,
+        waited_s: float = 0.0,
+    ) -> Grant:
         """Lease as many devices as the requirement counts, all or none.
 
         Args:
             purpose: What for (a test's id); shown to others who wait.
-            wait_s: Overrides the pool's own patience, seconds.
+            wait_s, is_patient: Override the pool's own patience, seconds.
+            among: Ids of the only devices that are meant; None: all that fit.
+            waited_s: Seconds that were waited before, to be told by an error with the rest.
         Raises:
             UnsatisfiableError: At once, when no amount of waiting can help.
             LeaseTimeoutError: They were not to be had in time.
         """
         __tracebackhide__ = True
         asked_s = time.monotonic()
-        fitting = eligible(self.devices, requirement)
+        devices = self.devices if among is None else [one for one in self.devices if one.id in among]
+        fitting = eligible(devices, requirement)
         if together((device.id for device in fitting), self._slots) < requirement.count:
             raise unsatisfiable(self.devices, requirement, self._slots)
-        held = self._take_fit(fitting, requirement, purpose, self._wait_s if wait_s is None else wait_s)
+        wait = _Wait(self._wait_s if wait_s is None else wait_s, is_patient, waited_s)
+        held = self._take_fit(fitting, requirement, purpose, wait)
         now_s = time.time()
         handles = []
         for one in held:
@@ -168,18 +193,22 @@ class Pool:
         return grant
 
     def _take_fit(
-        self, fitting: Sequence[Device], requirement: Requirement, purpose: str, wait_s: float
+        self,
+        fitting: Sequence[Device],
+        requirement: Requirement,
+        purpose: str,
+        wait: _Wait,
     ) -> list[HeldDevice]:
         """As many as are wanted, all of them fit: what the gate refuses is given back, and others are asked for.
 
         What was judged unfit is out of service, so this ends: with fit devices, or with the error of a wait in vain.
         """
         __tracebackhide__ = True
-        ends_s = time.monotonic() + wait_s
+        ends_s = time.monotonic() + wait.wait_s
         refused: dict[str, str] = {}
         while True:
             left_s = ends_s - time.monotonic()
-            held = self._take(fitting, requirement, purpose, max(0.0, left_s))
+            held = self._take(fitting, requirement, purpose, replace(wait, wait_s=max(0.0, left_s)))
             refusals = self._refusals(held, purpose)
             if not refusals:
                 return held
@@ -213,7 +242,11 @@ class Pool:
         self._give_all_back(held)
 
     def _take(
-        self, fitting: Sequence[Device], requirement: Requirement, purpose: str, wait_s: float
+        self,
+        fitting: Sequence[Device],
+        requirement: Requirement,
+        purpose: str,
+        wait: _Wait,
     ) -> list[HeldDevice]:
         __tracebackhide__ = True
         count = requirement.count
@@ -239,7 +272,7 @@ class Pool:
         # What another thread of this process uses is a candidate too: it may be given back, so no lock here.
         by_id = {device.id: device for device in fitting}
         first = [one.device.id for one in parked if one.device.id in by_id]
-        leases = self._tickets.get(fitting, requirement, first=first, purpose=purpose, wait_s=wait_s)
+        leases = self._tickets.get(fitting, requirement, first=first, purpose=purpose, **vars(wait))
         taken = [HeldDevice(device=by_id[lease.device_id], lease=lease) for lease in leases]
         with self._books.mutex:
             self._books.held.update({one.device.id: one for one in taken})
@@ -266,6 +299,13 @@ class Pool:
                 f"scope: {', '.join(sorted(ids))}",
                 do="use the wider-scoped device in this test, narrow its need, or add a fitting device",
             )
+
+    def holdings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ids of the devices that are parked here, and of those in use."""
+        with self._books.mutex:
+            held = list(self._books.held.values())
+        parked = tuple(one.device.id for one in held if not one.in_use)
+        return parked, tuple(one.device.id for one in held if one.in_use)
 
     def release(self, grant: Grant) -> None:
         """End a grant. What cannot be cleaned up is told to `events`; never raises for a device's sake."""

@@ -1,79 +1,71 @@
-"""Why a server that is well refused a session: for the sake of its device, or of how it was asked and set up."""
+"""Why a server that is well refused a session: for the sake of its device, or of how it was asked and set up.
+
+What its message means the table of messages says, `resilience.rules_messages`; here are the ways out.
+"""
 
 from __future__ import annotations
 
-import re
+from typing import Final
 
 from pytest_autorl.errors import NoSessionError, SessionRefusedError
 from pytest_autorl.farm.drivers.base import AppiumDriver
 
-_CAPABILITIES = (
-    r"capabilit(y|ies)\b.{0,90}(not valid|invalid|did not have|must )|could not find matching capabilities"
-    r"|can't be blank|must be of type|mutually exclusive|only supports W3C"
+_LOOK_AT_LOG: Final = (
+    "look at the server's log: what it started for the session has ended, or does not answer"
 )
-_APP = (
-    r"cannot (fetch|download) the app|new app path|\bapp(lication)?\b.{0,400}(does not exist|not accessible)"
+_DOCTOR: Final = (
+    "install what the server misses on its host; `autorl doctor` and `appium driver doctor {driver}` help"
 )
-_PORT = r"port #?\d* ?is (busy|(already )?(in use|occupied))|EADDRINUSE|address already in use"
-_HOST = (
-    r"ANDROID_HOME|ANDROID_SDK_ROOT|JAVA_HOME|could not find '?adb|chrome ?binary|unable to find executable|ENOENT"
-    r"|no chromedriver|requires.{0,60}(xcode|java)"
-)
-_SERVER = r"socket hang up|could not proxy command|ECONNRESET|chromedriver (has )?crashed"
-_FULL = r"too many|no (free|available) (slot|node|session)|queue (is full|timed? ?out)"
-
-#: What is no device's fault: words of the server's message, and the way out. Appium 3 and its drivers; the first
-#: that fits counts.
-_NOT_THE_DEVICE = (
-    (
-        r"could not find a driver|could not find installed driver",
-        "{install}; `autorl doctor` lists the drivers",
+#: The way out by the rule that has told what the message means.
+WAYS_OUT: Final = {
+    "appium: no such driver": "{install}; `autorl doctor` lists the drivers",
+    "appium: feature not allowed": (
+        "start the server with --allow-insecure for this feature, or drop the capability that needs it"
     ),
-    (
-        r"potentially insecure feature",
-        "start the server with --allow-insecure for this feature, or drop the capability that needs it",
+    "webdriver: capabilities": "mend the capabilities of the provider, the device or the marker",
+    "webdriver: browser profile in use": "let each session have a profile of its own: take --user-data-dir out",
+    "webdriver: driver and browser do not fit": "install a driver on the server's host that fits the browser",
+    "webdriver: wrong address": "is the path of the server's address right (older servers have /wd/hub)?",
+    "webdriver: port in use": (
+        "end what listens on this port of the server's host, or take the capability out: free ones are leased"
     ),
-    (_CAPABILITIES, "mend the capabilities of the provider, the device or the marker"),
-    (_APP, "is the path of `app:` or --autorl-app right, as the server sees it?"),
-    (
-        _PORT,
-        "end what listens on this port of the server's host, or take the capability out: free ones are leased",
-    ),
-    (
-        _HOST,
-        "install what the server misses on its host; `autorl doctor` and `appium driver doctor {driver}` help",
-    ),
-    (
-        r"unknown (command|method)|requested resource could not be found",
-        "is the path of the server's address right (older servers have /wd/hub)?",
-    ),
-    (
-        _SERVER,
-        "look at the server's log: what it started for the session has ended, or does not answer",
-    ),
-    (_FULL, "the server is full: lower `slots`, or wait for others to end"),
-)
-# Their texts hold words of the others.
-_THE_DEVICE = r"connected devices|instrumentation process|device (was )?not found|unknown device"
+    "webdriver: server full": "the server is full: lower `slots`, or wait for others to end",
+    "webdriver: server's disk full": "make room on the disk of the server's host",
+    "webdriver: host lacks something": _DOCTOR,
+    "webdriver: local driver": _DOCTOR,
+    "appium: Xcode or Java missing": _DOCTOR,
+    "appium: app not found": "is the path of `app:` or --autorl-app right, as the server sees it?",
+    "appium: no such activity": "is the activity that the capabilities name one of this app?",
+    "appium: app cannot be installed": "is the app whole, signed, and built for such a device?",
+}
+#: The same by the domain of the verdict, for all other rules.
+_WAYS_OUT_BY_DOMAIN: Final = {
+    "device": "look at the device and its capabilities",
+    "server": _LOOK_AT_LOG,
+    "farm": "mend how the session is asked for, or how its server is set up",
+    "app": "look at the app, and at the log of the device",
+    "test": "look at how the session is asked for, and at the server's log",
+}
 
 
 def refused(message: str, *, url: str, device_id: str, driver: AppiumDriver | None = None) -> NoSessionError:
     """The error for a refused session: a SessionRefusedError when it is the device's.
 
+    It is classified as it was judged here, since there is one table for both.
+
     Args:
         message: What the server said.
         driver: That was asked for; None when that is not known.
     """
-    what = f"{url} refused a session: {message}"
-    if not _says(_THE_DEVICE, message):
-        for words, do in _NOT_THE_DEVICE:
-            if _says(words, message):
-                return NoSessionError(what, device_id=device_id, do=_filled(do, driver))
-    return SessionRefusedError(what, device_id=device_id, do="look at the device and its capabilities")
+    from pytest_autorl.resilience.classify import classify_error
+    from pytest_autorl.resilience.symptoms import REFUSED
 
-
-def _says(words: str, message: str) -> bool:
-    return re.search(words, message, re.IGNORECASE | re.DOTALL) is not None
+    what = f"{url}{REFUSED}: {message}"
+    info = classify_error(SessionRefusedError(what))
+    domain = info.domain.value
+    kind = SessionRefusedError if domain == "device" else NoSessionError
+    do = WAYS_OUT.get(info.rule, _WAYS_OUT_BY_DOMAIN[domain])
+    return kind(what, device_id=device_id, do=_filled(do, driver))
 
 
 def _filled(do: str, driver: AppiumDriver | None) -> str:

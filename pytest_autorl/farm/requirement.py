@@ -18,8 +18,8 @@ from typing import Any
 from pytest_autorl.errors import RequirementError
 from pytest_autorl.farm import where as where_language
 from pytest_autorl.farm.device import Device
-from pytest_autorl.farm.secretnames import is_secret_name
 from pytest_autorl.farm.versions import VersionSpec, parse_spec
+from pytest_autorl.privacy.names import is_secret_name
 
 #: Keywords of the `device` marker.
 KEYWORDS = ("capabilities", "count", "form_factor", "model", "os_version", "platform", "tags", "where")

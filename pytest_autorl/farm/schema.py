@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,13 +22,14 @@ from pydantic import (
 
 from pytest_autorl.errors import FarmFileError
 from pytest_autorl.farm import policies
-from pytest_autorl.farm.diagnosis import diagnose, secret_faults
 from pytest_autorl.farm.policies import DEFAULT_SERVER, Policies, Section, ServerUrl, Word, fault
 from pytest_autorl.farm.predicates import STATIC_NAMES, nearest
 from pytest_autorl.farm.requirement import TAG
-from pytest_autorl.farm.source import Source
 from pytest_autorl.farm.where import KEYWORDS, READINGS
-from pytest_autorl.farm.yamlnodes import KeyPath
+
+if TYPE_CHECKING:
+    from pytest_autorl.farm.source import Source
+    from pytest_autorl.farm.yamlnodes import KeyPath
 
 #: Largest farm; far above the largest known shelf, low enough that a typo in `count` is found.
 MAX_DEVICES = 10_000
@@ -159,7 +160,7 @@ class AppiumProvider(Section):
     reset: Reset = "app"
     #: external: somebody runs it; managed: we start it, and end it with the run.
     server: Literal["external", "managed"] = "external"
-    managed: ManagedServers = ManagedServers()
+    managed: ManagedServers = ManagedServers.model_construct()
 
     _env = field_validator("url", mode="before")(policies.default_from_environment)
 
@@ -306,17 +307,33 @@ def _typed(name: str, block: Any) -> Any:
     return {"type": "virtual"} | block if name == "virtual" and isinstance(block, dict) else block
 
 
+def plain_schema() -> dict[str, Any]:
+    """JSON Schema of the file, as pydantic makes it."""
+    for section in _sections(Section):
+        # It shows defaults too, which pydantic 2.7 cannot without what `defer_build` has put off.
+        section.model_rebuild()
+    return FarmModel.model_json_schema()
+
+
+def _sections(base: type[Section]) -> Iterator[type[Section]]:
+    for section in base.__subclasses__():
+        yield section
+        yield from _sections(section)
+
+
 def read_model(source: Source, env: Mapping[str, str]) -> FarmModel:
     """The file as a model. Raises one FarmFileError that lists everything that is wrong with it.
 
     Args:
         env: For defaults that come from the environment.
     """
+    from pytest_autorl.farm.diagnosis import diagnose, secret_faults
+
     found = list(secret_faults(source))
     try:
         model = FarmModel.model_validate(source.data, context={"env": env})
     except ValidationError as error:
-        found += diagnose(error, source, FarmModel.model_json_schema())
+        found += diagnose(error, source, plain_schema())
     else:
         found += _disagreements(model, source)
     if found:

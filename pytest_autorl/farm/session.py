@@ -24,19 +24,22 @@ from pytest_autorl.errors import (
     NoSessionError,
     ServerAnswerError,
     ServerDownError,
+    SessionEndedError,
 )
-from pytest_autorl.farm import pulse
-from pytest_autorl.farm.refusal import refused
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
     from pytest_autorl.farm.drivers.base import AppiumDriver
+    from pytest_autorl.farm.pulse import Pulse
+    from pytest_autorl.privacy.inputs import InputGuard
 
 #: The client sends it with each new session (https://github.com/appium/appium-base-driver/pull/400).
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 #: (server URL, session id) of each session this process ever opened.
 _seen: set[tuple[str, str]] = set()
+#: Commands that a client ends its session with; closing the last window of a browser does, too.
+_ENDING = frozenset({"quit", "close"})
 # The client keeps the idempotency key of a new session on a class: one creation at a time per process.
 _creation = threading.Lock()
 
@@ -75,6 +78,7 @@ def open_session(
     key: str = "",
     guard: Callable[[], None] | None = None,
     on_trouble: Callable[[], None] | None = None,
+    inputs: InputGuard | None = None,
 ) -> WebDriver:
     """Open a session on a device.
 
@@ -85,6 +89,8 @@ def open_session(
         key: Idempotency key of the creation; "" leaves it to the client. Whoever knows it can have the answer again.
         guard: Called before every request; what it raises stops the request from leaving.
         on_trouble: Called when a request met no WebDriver answer: time-out, refused connection, a proxy's page.
+        inputs: Looks at what is typed, and at shell commands, before they are sent, and refuses what cannot be typed or
+            would be another command (`UnsafeInputError`).
     Raises:
         DeviceTimeoutError: No session within ``limits.create_s``, from a server that is well.
         ServerDownError: The server stopped answering meanwhile: a session may have been begun.
@@ -99,13 +105,15 @@ def open_session(
     from selenium.common.exceptions import WebDriverException
     from urllib3 import Retry
 
+    from pytest_autorl.farm.refusal import refused
+
     config = AppiumClientConfig(
         endpoint.url,
         timeout=limits.create_s,
         # Doubly nested, as the client unpacks it twice (Appium-Python-Client 6.0).
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(0)}},
     )
-    connection = _connection(config, endpoint, device_id, key, guard, on_trouble)
+    connection = _connection(config, endpoint, device_id, key, guard, on_trouble, inputs)
     options = AppiumOptions().load_capabilities(dict(endpoint.capabilities))
     with _creation:
         try:
@@ -173,6 +181,14 @@ def check_answer(answer: Any, *, command: str, url: str, device_id: str) -> None
     )
 
 
+def _error_of(answer: Any) -> str:
+    """WebDriver's error in what the client made of a response; "" where it is none."""
+    text = answer.get("value") if isinstance(answer, dict) and "status" in answer else None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(text)["value"]["error"]) if isinstance(text, str) else ""
+    return ""
+
+
 def _not_webdriver(what: str, command: str, url: str, device_id: str) -> ServerAnswerError:
     return ServerAnswerError(
         f"{url} answered {command} with {what}: not a WebDriver answer",
@@ -208,7 +224,9 @@ def _transport_error(
     )
 
 
-def _blame_the_server(error: DeviceError, endpoint: Endpoint, device_id: str) -> None:
+def _blame_the_server(
+    error: DeviceError, endpoint: Endpoint, device_id: str, take: Callable[[str, Mapping[str, str]], Pulse]
+) -> None:
     """Raise ServerDownError when the request met no answer because nobody is there to answer.
 
     A server that says how it is leaves the error as it is: then a time-out is the device's.
@@ -217,13 +235,26 @@ def _blame_the_server(error: DeviceError, endpoint: Endpoint, device_id: str) ->
     # One that was never reached has begun nothing, which is worth more to know; a wrong answer is an answer.
     if isinstance(error, NoSessionError | ServerAnswerError):
         return
-    found = pulse.take(endpoint.url, endpoint.headers)
+    found = take(endpoint.url, endpoint.headers)
     if found.kind in ("silent", "unreachable"):
         raise ServerDownError(
             f"{error.args[0]}, and its server is down: {found.why}",
             device_id=device_id,
             do="look at the server and its log; start it again",
         ) from None
+
+
+def _check_input(command: str, params: Mapping[str, Any], inputs: InputGuard, device_id: str) -> None:
+    """Raise UnsafeInputError, with the device's name, for a text that must not be sent."""
+    __tracebackhide__ = True
+    from pytest_autorl.privacy.commands import check_command
+    from pytest_autorl.privacy.inputs import UnsafeInputError
+
+    try:
+        check_command(command, params, inputs)
+    except UnsafeInputError as error:
+        error.device_id = device_id
+        raise
 
 
 def _connection(
@@ -233,12 +264,18 @@ def _connection(
     key: str,
     guard: Callable[[], None] | None,
     on_trouble: Callable[[], None] | None,
+    inputs: InputGuard | None,
 ) -> Any:
     from appium.webdriver.appium_connection import AppiumConnection
     from urllib3.exceptions import HTTPError
 
+    from pytest_autorl.farm import pulse
+
     class GuardedConnection(AppiumConnection):
         """Asks the guard before, and looks at the answer after, every command."""
+
+        #: The last command, where it may have ended the session.
+        _ending = ""
 
         def get_remote_connection_headers(  # type: ignore[override]  # the client declares a classmethod
             self, parsed_url: Any, keep_alive: bool = True
@@ -252,13 +289,25 @@ def _connection(
             __tracebackhide__ = True
             if guard is not None:
                 guard()
+            if inputs is not None:
+                _check_input(command, params, inputs, device_id)
             try:
-                return self._answer(command, params)
+                answer = self._answer(command, params)
             except DeviceError as error:
                 if on_trouble is not None:
                     on_trouble()
-                _blame_the_server(error, endpoint, device_id)
+                _blame_the_server(error, endpoint, device_id, pulse.take)
                 raise
+            what = _error_of(answer)
+            if what == "invalid session id" and self._ending and command != "quit":
+                raise SessionEndedError(
+                    f"{command} after {self._ending}(): the session was ended by the test itself",
+                    device_id=device_id,
+                    do="leave quit() to the fixture; device.reset('session') gives a new one",
+                )
+            if not what:
+                self._ending = command if command in _ENDING else ""
+            return answer
 
         def _answer(self, command: str, params: dict[str, Any]) -> Any:
             __tracebackhide__ = True

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_autorl.errors import FarmFileError
-from pytest_autorl.farm.secretnames import is_secret_path
 from pytest_autorl.farm.yamlnodes import MAX_DEPTH, Builder, KeyPath, compose, dotted
+from pytest_autorl.privacy.names import is_secret_path
 
 MAX_BYTES = 2 * 1024 * 1024
 

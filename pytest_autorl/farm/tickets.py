@@ -60,18 +60,23 @@ class Tickets:
         first: Sequence[str],
         purpose: str,
         wait_s: float,
+        is_patient: bool | None = None,
+        waited_s: float = 0.0,
     ) -> tuple[Lease, ...]:
         """As many leases as the requirement counts, all or none.
 
         Args:
             first: Ids of those that are preferred.
+            is_patient: Instead of the process's own.
+            waited_s: Seconds that were waited for it before, to be told with the rest.
         Raises: LeaseTimeoutError, OutOfServiceError, StateError.
         """
         __tracebackhide__ = True
         rest = sorted({device.id for device in fitting}.difference(first))
         self._chance.shuffle(rest)
         order = sorted([*first, *rest], key=self.suspects.__contains__)
-        ask = partial(self._ask, order, requirement, purpose)
+        is_patient = self._is_patient if is_patient is None else is_patient
+        ask = partial(self._ask, order, requirement, purpose, is_patient, waited_s)
         # A class of tests waits once for devices that are out of service, not each of its tests.
         known = frozenset(order)
         try:
@@ -80,7 +85,7 @@ class Tickets:
             except OutOfServiceError:
                 if not self._is_any_well_again(fitting):
                     raise
-                leases = ask(0.0 if self._is_patient else wait_s)
+                leases = ask(0.0 if is_patient else wait_s)
             except LeaseTimeoutError:
                 if known not in self._in_vain:
                     raise
@@ -93,7 +98,13 @@ class Tickets:
         return leases
 
     def _ask(
-        self, order: Sequence[str], requirement: Requirement, purpose: str, wait_s: float
+        self,
+        order: Sequence[str],
+        requirement: Requirement,
+        purpose: str,
+        is_patient: bool,
+        waited_s: float,
+        wait_s: float,
     ) -> tuple[Lease, ...]:
         __tracebackhide__ = True
         return self._store.acquire(
@@ -103,7 +114,8 @@ class Tickets:
             purpose=purpose,
             need=requirement.key,
             wait_s=wait_s,
-            is_patient=self._is_patient,
+            is_patient=is_patient,
+            waited_s=waited_s,
         )
 
     def _is_any_well_again(self, fitting: Sequence[Device]) -> bool:

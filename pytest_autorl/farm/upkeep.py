@@ -24,6 +24,8 @@ from pytest_autorl.state.leases import Lease, LeaseStore, Session
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
+    from pytest_autorl.privacy.inputs import InputGuard
+
 #: Told what happened: event name and plain facts. Must not raise.
 Events = Callable[[str, Mapping[str, Any]], None]
 
@@ -69,15 +71,23 @@ class Upkeep:
         providers: Block name -> provider.
         store: Guards every command, and is told what may be alive.
         limits: Deadlines of sessions.
+        inputs: Looks at what is typed into devices; None: nobody does.
         events: Told of every session that is opened, reset or ended.
     """
 
     def __init__(
-        self, providers: Mapping[str, Provider], store: LeaseStore, *, limits: Limits, events: Events
+        self,
+        providers: Mapping[str, Provider],
+        store: LeaseStore,
+        *,
+        limits: Limits,
+        events: Events,
+        inputs: InputGuard | None = None,
     ) -> None:
         self._providers = providers
         self._store = store
         self._limits = limits
+        self._inputs = inputs
         self._events = events
 
     def provider(self, one: HeldDevice) -> Provider:
@@ -148,6 +158,7 @@ class Upkeep:
                 key=begun.key,
                 guard=lambda: self._store.check(lease),
                 on_trouble=lambda: setattr(one, "is_suspect", True),
+                inputs=self._inputs,
             )
             one.session = OpenSession(driver=driver, url=endpoint.url, key=_key(capabilities))
         except NoSessionError:
@@ -166,6 +177,8 @@ class Upkeep:
             one.session = None
             end_sessions(endpoint.url, [opened], headers=endpoint.headers)
             raise
+        if one.user is not None:
+            one.user.sessions += 1
         self._events("session opened", {"device": one.device.id, "session": str(driver.session_id)})
         if (
             not provider.starts_as_new

@@ -5,6 +5,7 @@ The server gets a plain dictionary; YAML is not known there.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def load_app(path_or_name: str | Path) -> dict[str, Any]:
     name = str(path_or_name)
     path = _SHIPPED / f"{name}.yml" if name in shipped_apps() else Path(path_or_name)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = _parsed(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise UsageError(
             f"app {name!r} is neither shipped nor a readable file: {exc.strerror}",
@@ -40,3 +41,14 @@ def load_app(path_or_name: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"app file {name} holds no mapping but {type(data).__name__}", do="correct the file")
     return data
+
+
+def _parsed(text: str) -> Any:
+    """The text as plain data. Raises yaml.YAMLError."""
+    import yaml
+
+    fast = getattr(yaml, "CSafeLoader", None)  # ten times as fast; only where PyYAML was built with libyaml
+    if fast is not None:
+        with contextlib.suppress(yaml.YAMLError):  # the other says better what is wrong
+            return yaml.load(text, Loader=fast)
+    return yaml.safe_load(text)

@@ -20,7 +20,7 @@ _STOP_S = 3.0
 #: can stand in the way of a module.
 _ROOT = Path(__file__).resolve().parents[2]
 #: glibc gives each thread an arena that keeps freed memory; with one thread per session that adds up.
-_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 
 
 class VirtualServer:
@@ -57,27 +57,7 @@ class VirtualServer:
         Raises:
             DeviceProviderError: it refused the config or did not come up in time.
         """
-        config = json.dumps(
-            {"apps": apps, "devices": list(devices), "admin_key": admin_key, "host": host, "port": port}
-        )
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pytest_autorl.virtual"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
-                cwd=_ROOT, env={**os.environ, **_ENVIRONMENT},
-            )  # fmt: skip
-            said = child.first_answer(process, config, deadline_s)
-            if "url" in said:
-                return cls(process, said["url"], admin_key)
-            is_late = not said and process.poll() is None
-            child.end(process, _STOP_S, term_s=_STOP_S)
-            errors.seek(0)
-            tail = errors.read()[-2000:].strip()
-        reason = f"it said nothing within {deadline_s:g} s" if is_late else said.get("error") or tail
-        raise DeviceProviderError(
-            f"the server of virtual devices did not start: {reason}",
-            do="correct the devices or the app model",
-        )
+        return Launch(devices, apps, admin_key=admin_key, host=host, port=port).server(deadline_s)
 
     @property
     def is_running(self) -> bool:
@@ -97,3 +77,69 @@ class VirtualServer:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+class Launch:
+    """A server process that has been started, and may not listen yet. To be handed over or ended, by its methods.
+
+    Args: as of `VirtualServer.start`.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[Mapping[str, Any]],
+        apps: Mapping[str, Mapping[str, Any]],
+        *,
+        admin_key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        config = json.dumps(
+            {"apps": apps, "devices": list(devices), "admin_key": admin_key, "host": host, "port": port}
+        )
+        self._admin_key = admin_key
+        self._parent = os.getpid()
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pytest_autorl.virtual"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, encoding="utf-8",
+                cwd=_ROOT, env={**os.environ, **_ENVIRONMENT},
+            )  # fmt: skip
+        except BaseException:
+            self._errors.close()
+            raise
+        self._talk = child.Talk(self._process, config)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has started it; a fork of that one has not, and cannot hear the server."""
+        return os.getpid() == self._parent
+
+    def server(self, deadline_s: float = 10.0) -> VirtualServer:
+        """The server, when it listens. Raises DeviceProviderError as `VirtualServer.start`."""
+        with self._errors:
+            try:
+                said = self._talk.answer(deadline_s)
+            except BaseException:  # Ctrl-C while somebody waits: nobody else knows of the process
+                self.end()
+                raise
+            if "url" in said:
+                return VirtualServer(self._process, said["url"], self._admin_key)
+            is_late = not said and self._process.poll() is None
+            child.end(self._process, _STOP_S, term_s=_STOP_S)
+            self._errors.seek(0)
+            tail = self._errors.read()[-2000:].strip()
+        reason = f"it said nothing within {deadline_s:g} s" if is_late else said.get("error") or tail
+        raise DeviceProviderError(
+            f"the server of virtual devices did not start: {reason}",
+            do="correct the devices or the app model",
+        )
+
+    def end(self) -> None:
+        """End the process: nobody wants it any more. Not for a fork of its parent."""
+        if self.is_ours:
+            # At once: nobody has been served, and one that still starts sees the end of its stdin only after that.
+            self._process.terminate()
+            child.end(self._process, _STOP_S, term_s=_STOP_S)
+            self._errors.close()

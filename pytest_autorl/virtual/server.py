@@ -195,6 +195,9 @@ class DeviceServer(ThreadingHTTPServer):
             self._is_closed = True
             was_serving, self._is_serving = self._is_serving, False
         if was_serving:
+            # Wakes the serving thread, which else looks after `poll_interval` only; not every system does that.
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
             self.shutdown()
         self.server_close()
         with self._open_lock:

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,27 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
     assert "Requirement" in dir(farm)
     with pytest.raises(AttributeError, match="'Requirment'"):
         farm.Requirment  # noqa: B018
+
+
+@pytest.mark.parametrize("env", [{}, {"APPIUM_SERVER": "box:1"}])
+def test_a_farm_by_number_is_what_a_file_of_its_devices_gives(env: dict[str, str], tmp_path: Path) -> None:
+    """It is made without the model of farm files, for the sake of the time that takes."""
+    farm = virtual_farm(9, env)
+    stated = ("id", "provider", "platform", "os_version", "form_factor", "model")
+    devices = [
+        {
+            **{name: getattr(device, name) for name in stated},
+            "tags": sorted(device.tags),
+            "attributes": dict(device.attributes),
+        }
+        for device in farm.devices
+    ]
+    (tmp_path / "farm.json").write_text(json.dumps({"devices": devices}))
+
+    of_file = load_farm(tmp_path / "farm.json", env)
+
+    assert replace(of_file, path=None) == farm
+    assert of_file.policies.model_dump() == farm.policies.model_dump()
+    assert of_file.policies.model_fields_set == farm.policies.model_fields_set
+    assert [device.attributes for device in of_file.devices] == [device.attributes for device in farm.devices]
+    assert of_file.providers["virtual"].model_dump() == farm.providers["virtual"].model_dump()

@@ -148,6 +148,43 @@ def test_a_device_that_hangs_is_offline_and_keeps_nobody_waiting(
     assert monitor.probe_now(PHONE).is_fit
 
 
+def test_a_device_that_comes_back_is_noticed_long_before_the_next_round(
+    make_monitor: Callable[..., DeviceHealthMonitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interval would take a quarter of an hour; the device that is well is left alone until then."""
+    monkeypatch.setattr("pytest_autorl.farm.health.RETURN_S", 0.05)
+    asked: list[str] = []
+
+    def probe(device: Device, deadline_s: float) -> HealthSample:
+        asked.append(device.id)
+        return HealthSample(is_online=device is TABLET or asked.count("phone") > 3)
+
+    monitor = make_monitor(900.0, devices=[PHONE, TABLET], probe=probe, policy=Health(cool_down=0.0))
+    monitor.start_monitoring()
+
+    until(lambda: asked.count("phone") > 3, "it is asked again and again")
+    until(lambda: monitor.get_device_health("phone").status is DeviceStatus.AVAILABLE, "it is back")
+    assert asked.count("tablet") == 1
+
+
+def test_a_limit_that_has_tripped_takes_its_time(
+    make_monitor: Callable[..., DeviceHealthMonitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A battery is not charged in two seconds."""
+    monkeypatch.setattr("pytest_autorl.farm.health.RETURN_S", 0.05)
+    asked: list[str] = []
+
+    def probe(device: Device, deadline_s: float) -> HealthSample:
+        asked.append(device.id)
+        return HealthSample(battery_pct=3) if device is PHONE else HealthSample(is_online=False)
+
+    monitor = make_monitor(900.0, devices=[PHONE, TABLET], probe=probe)
+    monitor.start_monitoring()
+
+    until(lambda: asked.count("tablet") > 5, "the one that is away is asked")
+    assert asked.count("phone") == 1
+
+
 def test_stopping_does_not_wait_for_a_deadline(make_monitor: Callable[..., DeviceHealthMonitor]) -> None:
     released, is_asked = threading.Event(), threading.Event()
 
@@ -414,7 +451,9 @@ def test_a_device_that_somebody_else_has_just_looked_at_is_left_out(
 ) -> None:
     """Workers look too, before a test: phones need not be asked twice."""
     book, asked = MemoryBook(), list[str]()
-    sick = Verdict(status=DeviceStatus.UNHEALTHY, reason="health: x", at_s=996.0, since_s=996.0)
+    sick = Verdict(
+        status=DeviceStatus.UNHEALTHY, reason="health: x", at_s=996.0, since_s=996.0, tripped=("battery",)
+    )
     book.judge("phone", sick)
 
     def probe(device: Device, deadline_s: float) -> HealthSample:
@@ -481,11 +520,11 @@ class Stumbles(DeviceHealthMonitor):
 
     rounds = 0
 
-    def _look_round(self, *args: Any) -> None:
+    def _look_round(self, *args: Any, **more: Any) -> None:
         self.rounds += 1
         if self.rounds == 1:
             raise RuntimeError("can't start new thread")
-        super()._look_round(*args)
+        super()._look_round(*args, **more)
 
 
 def test_a_round_that_cannot_be_begun_is_told_and_the_next_one_is(caplog: pytest.LogCaptureFixture) -> None:

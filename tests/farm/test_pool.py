@@ -122,6 +122,24 @@ def test_a_parked_session_is_used_again_and_ended_with_the_pool(make_pool: Any) 
     assert store.devices()[device.id].owner == ""
 
 
+def test_a_handle_counts_the_sessions_that_were_opened_for_it(make_pool: Any) -> None:
+    """One that was there, or made as new, is none; who asks for no driver has none."""
+    pool, _, _ = make_pool(parks=True)
+    counts = []
+    with pool.lease(Requirement()) as (device,):
+        counts.append(device.sessions)
+        assert device.driver is device.driver
+        counts.append(device.sessions)
+        device.reset("session")
+        counts.append(device.sessions)
+    with pool.lease(Requirement()) as (device,):
+        assert device.driver is not None
+        device.reset("app")
+        counts.append(device.sessions)
+
+    assert counts == [0, 1, 2, 0]
+
+
 def test_without_parking_a_device_is_free_at_once(make_pool: Any) -> None:
     pool, store, events = make_pool()
 

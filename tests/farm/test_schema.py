@@ -93,6 +93,8 @@ def test_the_defaults_are_those_of_the_briefs() -> None:
         "resource_monitoring_enabled": True,
         "audit_enabled": True,
         "progress_interval": 1,
+        "redact_patterns": [],
+        "redact_fields": [],
     }
     assert made["alerts"] == {
         "cpu_percent": 80,
@@ -340,6 +342,31 @@ def test_the_provider_virtual_is_there_without_being_declared() -> None:
             "health.temperature.resume: must not be above stop (found 50)",
         ),
         ("retry: {max_delay: 0.5}\n" + ONE, "retry.max_delay: must not be below initial_delay"),
+        (
+            "observability:\n  redact_patterns:\n  - fine\n  - '((('\n" + ONE,
+            "farm.yml:4: observability.redact_patterns[1]: is no regular expression: missing ), ",
+        ),
+        (
+            "observability: {redact_patterns: [fine, '\\q']}\n" + ONE,
+            "is no regular expression: bad escape \\q at position 0 (found '\\\\q')\n  do: correct it",
+        ),
+        (
+            # A look-ahead is nothing for RE2: refused with it and without.
+            "observability: {redact_patterns: ['(a+)+(?=x)']}\n" + ONE,
+            "a repetition holds another one, or an option (found '(a+)+(?=x)')\n  do: bound its quantifiers",
+        ),
+        (
+            "observability: {redact_patterns: ['(?=a*)']}\n" + ONE,
+            "observability.redact_patterns[0]: matches the empty text (found '(?=a*)')\n  do: let it need",
+        ),
+        (
+            "observability: {redact_patterns: [7]}\n" + ONE,
+            "observability.redact_patterns[0]: expected a text, got 7\n  do: put it in quotes",
+        ),
+        (
+            "observability:\n  redact_fields:\n  - plate\n  - ---\n" + ONE,
+            "farm.yml:4: observability.redact_fields[1]: has no letter from a to z and no digit (found '---')\n",
+        ),
         ("recovery: {ladder: [reboott]}\n" + ONE, "recovery.ladder[0]: expected 'dismiss_dialog'"),
         ("gate: {min_coverage: 101}\n" + ONE, "gate.min_coverage: expected less than or equal to 100"),
         ("dashboard: {port: 70000}\n" + ONE, "dashboard.port: expected less than or equal to 65535"),

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import InvalidSessionIdException
 
 from pytest_autorl.errors import (
     DeviceProviderError,
@@ -21,6 +22,7 @@ from pytest_autorl.errors import (
     NoSessionError,
     ServerAnswerError,
     ServerDownError,
+    SessionEndedError,
     SessionRefusedError,
 )
 from pytest_autorl.farm.drivers.builtin import FAKE
@@ -147,6 +149,33 @@ def test_a_webdriver_error_stays_the_clients_own_exception(server: tuple[str, Sc
 
     with pytest.raises(NoSuchElementException, match="not here"):
         driver.find_element("id", "x")
+
+
+@pytest.mark.parametrize("ending", ["quit", "close"])
+def test_whoever_ends_a_session_and_goes_on_is_told_so(server: tuple[str, Script], ending: str) -> None:
+    """The server only says that it does not know the session, as it does when it has lost it."""
+    url, script = server
+    driver = opened(url, script)
+    getattr(driver, ending)()
+    script.status = 404
+    script.body = b'{"value": {"error": "invalid session id", "message": "gone", "stacktrace": ""}}'
+
+    for _ in range(2):
+        with pytest.raises(SessionEndedError, match=rf"after {ending}\(\)"):
+            _ = driver.page_source
+    assert close_session(driver) == ""
+
+
+def test_a_session_that_the_server_has_lost_is_none_that_was_ended(server: tuple[str, Script]) -> None:
+    url, script = server
+    driver = opened(url, script)
+    driver.close()
+    _ = driver.page_source  # there was another window
+    script.status = 404
+    script.body = b'{"value": {"error": "invalid session id", "message": "gone", "stacktrace": ""}}'
+
+    with pytest.raises(InvalidSessionIdException):
+        _ = driver.page_source
 
 
 @pytest.mark.parametrize("value", [None, "text", 17, True, [], {"x": 1}, "401"])

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_autorl.errors import DeviceProviderError
+from pytest_autorl.errors import DeviceProviderError, UsageError
+from pytest_autorl.farm.child import Talk
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.providers.virtual import VirtualProvider
 from pytest_autorl.virtual.process import VirtualServer
@@ -78,3 +79,92 @@ def test_a_server_that_hangs_is_not_waited_for_beyond_the_deadline() -> None:
         provider.stop()
 
     assert took_s < 8.0  # its own patience is 10 s
+
+
+def test_a_server_that_was_launched_is_the_one_that_is_used() -> None:
+    provider = virtual()
+    provider.launch()
+    provider.launch()
+    assert provider._launch is not None
+    pid = provider._launch[0]._process.pid
+    try:
+        assert provider.readings(PHONE).battery_pct == 87.0
+        provider.launch()
+
+        assert provider._server is not None
+        assert provider._server.pid == pid
+        assert provider._launch is None
+    finally:
+        provider.stop()
+
+
+def test_a_server_that_was_launched_in_vain_ends_with_the_run() -> None:
+    """Tests may be skipped, or the run interrupted before the first one."""
+    provider = virtual()
+    provider.launch()
+    assert provider._launch is not None
+    process = provider._launch[0]._process
+
+    provider.stop()
+    provider.launch()
+
+    assert process.returncode is not None
+    assert provider._launch is None
+
+
+def test_an_interrupt_while_the_server_is_awaited_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Talk, deadline_s: float) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    provider = virtual()
+    provider.launch()
+    assert provider._launch is not None
+    process = provider._launch[0]._process
+    monkeypatch.setattr(Talk, "answer", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        provider.start()
+
+    assert process.returncode is not None
+    provider.stop()
+
+
+def test_a_launch_runs_no_thread_of_this_process() -> None:
+    """Tests may fork before they need a device, which Python warns of where there are threads."""
+    before = threading.enumerate()
+    provider = virtual()
+
+    provider.launch()
+
+    assert set(threading.enumerate()) <= set(before)
+    provider.stop()
+
+
+def test_a_launch_that_fails_is_told_to_who_needs_the_server() -> None:
+    provider = VirtualProvider("virtual", [PHONE], app="no such app", reset_policy="app", keeps_backend=False)
+
+    provider.launch()
+
+    with pytest.raises(UsageError, match="no such app"):
+        provider.start()
+
+
+def test_a_fork_does_not_take_its_parents_launch_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot hear that server: the thread that listens is not copied."""
+    provider = virtual()
+    provider.launch()
+    assert provider._launch is not None
+    launch = provider._launch[0]
+    monkeypatch.setattr(launch, "_parent", launch._parent + 1)
+    try:
+        provider.start()
+
+        assert provider._server is not None
+        assert provider._server.pid != launch._process.pid
+        provider.stop()
+        assert launch._process.poll() is None
+        assert provider._launch is not None, "to drop it there would warn of a process that still runs"
+    finally:
+        provider.stop()
+        monkeypatch.undo()
+        launch.end()

@@ -24,13 +24,12 @@ def build(config: FarmConfig, settings: Settings, *, place: Places | None = None
     Args:
         place: None for who only looks: servers of our own cannot be started then.
     """
-    from pytest_autorl.farm.providers.appium import AppiumProvider
-    from pytest_autorl.farm.providers.virtual import VirtualProvider
-
     built: dict[str, Provider] = {}
     for name in dict.fromkeys(device.provider for device in config.devices):
         block = config.providers[name]
         if block.type == "virtual":
+            from pytest_autorl.farm.providers.virtual import VirtualProvider
+
             built[name] = VirtualProvider(
                 name,
                 [device for device in config.devices if device.provider == name],
@@ -39,6 +38,8 @@ def build(config: FarmConfig, settings: Settings, *, place: Places | None = None
                 keeps_backend=block.backend == "keep",
             )
         else:
+            from pytest_autorl.farm.providers.appium import AppiumProvider
+
             built[name] = AppiumProvider(
                 name,
                 servers=servers_of(block, name, config.all_devices, settings, place),
@@ -79,4 +80,5 @@ def _own(block: Block, name: str, device_ids: Sequence[str], place: Places | Non
         rootdir=place.rootdir,
         reports=place.reports,
         records_folder=place.records,
+        redaction=place.redaction,
     )

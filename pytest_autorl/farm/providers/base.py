@@ -7,7 +7,7 @@ data; `attach` gives that data to the other processes, so that a run has one ser
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -36,16 +36,21 @@ class Places:
         rootdir: Of the project.
         reports: The folder of the run's reports: the logs of its servers go there.
         records: A folder beside the state, for what must be known after our death.
+        redaction: What is to be taken out of the output of its servers, as `Guard.plain` gives it.
     """
 
     rootdir: Path
     reports: Path
     records: Path
+    redaction: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def beside(cls, state: Path, *, rootdir: Path, reports: Path) -> Places:
+    def beside(
+        cls, state: Path, *, rootdir: Path, reports: Path, redaction: Mapping[str, Any] | None = None
+    ) -> Places:
         """With the records beside the state: whoever shares that finds what a killed run has left running."""
-        return cls(rootdir=rootdir, reports=reports, records=state.with_name(f"{state.name}.servers"))
+        records = state.with_name(f"{state.name}.servers")
+        return cls(rootdir=rootdir, reports=reports, records=records, redaction=redaction or {})
 
 
 class Provider(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import secrets
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_autorl.errors import DeviceProviderError
+from pytest_autorl.errors import AutorlError, DeviceProviderError
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.drivers.capabilities import merged
 from pytest_autorl.farm.providers.base import PROBE_S, ResetPolicy
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
     from pytest_autorl.virtual.admin import AdminClient
-    from pytest_autorl.virtual.process import VirtualServer
+    from pytest_autorl.virtual.process import Launch, VirtualServer
 
 #: Name of the header by which a virtual device checks the fencing token of a command.
 TOKEN_HEADER = "X-Autorl-Token"
@@ -64,11 +65,31 @@ class VirtualProvider:
         self._app = app
         self._keeps_backend = keeps_backend
         self._server: VirtualServer | None = None
+        #: The server's process and the key to it, between `launch` and `start`.
+        self._launch: tuple[Launch, str] | None = None
         self._state: Mapping[str, Any] | None = None
         self._admin: AdminClient | None = None
         self._began_s: float | None = None
         self._is_stopped = False
         self._mutex = threading.Lock()
+
+    def launch(self) -> None:
+        """Have the server come up while this process gets ready for its first test; `start` then waits for the rest.
+
+        Raises nothing: what is wrong is told by `start`, to whoever needs the server.
+        """
+        with self._mutex, contextlib.suppress(AutorlError, OSError):
+            if self._state is None and self._launch is None and not self._is_stopped:
+                from pytest_autorl.virtual.process import Launch
+
+                key = secrets.token_urlsafe(16)
+                self._launch = Launch(*self._wanted(), admin_key=key), key
+
+    def _wanted(self) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+        """Devices and apps of the server. Raises UsageError for an app that cannot be read."""
+        from pytest_autorl.virtual.library import load_app
+
+        return [spec(device, app=self._app) for device in self._devices], {self._app: load_app(self._app)}
 
     def start(self) -> Mapping[str, Any]:
         """See `Provider.start`. Raises DeviceProviderError when the server does not come up, and after `stop`."""
@@ -79,17 +100,30 @@ class VirtualProvider:
         if self._state is None:
             if self._is_stopped:  # a late question how a device is must not leave a server behind
                 raise DeviceProviderError("the run has ended, and its simulated devices with it")
-            from pytest_autorl.virtual.admin import AdminClient
-            from pytest_autorl.virtual.library import load_app
             from pytest_autorl.virtual.process import VirtualServer
 
-            key = secrets.token_urlsafe(16)
-            specs = [spec(device, app=self._app) for device in self._devices]
-            self._server = VirtualServer.start(specs, {self._app: load_app(self._app)}, admin_key=key)
+            launched = self._taken()
+            if launched is not None:
+                self._server, key = launched[0].server(), launched[1]
+            else:
+                key = secrets.token_urlsafe(16)
+                self._server = VirtualServer.start(*self._wanted(), admin_key=key)
             self._state = {"url": self._server.url, "admin_key": key}
             if self._began_s is not None:
+                from pytest_autorl.virtual.admin import AdminClient
+
                 AdminClient(self._server.url, key).start(self._began_s)
         return self._state
+
+    def _taken(self) -> tuple[Launch, str] | None:
+        """What was launched, once; None when nothing was.
+
+        In a fork of who launched it too, which leaves it alone: dropping it there would warn of a running process.
+        """
+        if self._launch is None or not self._launch[0].is_ours:
+            return None
+        launched, self._launch = self._launch, None
+        return launched
 
     def attach(self, state: Mapping[str, Any]) -> None:
         """See `Provider.attach`."""
@@ -100,6 +134,9 @@ class VirtualProvider:
         with self._mutex:
             if self._server is not None:
                 self._server.stop()
+            launched = self._taken()
+            if launched is not None:
+                launched[0].end()
             self._server = self._state = self._admin = None
             self._is_stopped = True
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from pytest_autorl.capture.guard import Guard
 from pytest_autorl.capture.sink import Sink
 from pytest_autorl.farm.servers.control import address_in
 from pytest_autorl.farm.servers.log import ServerLog
@@ -29,7 +30,7 @@ def main() -> int:
     """Serve until told to end. Exit code 2 when the orders cannot be used (the reason is on stdout)."""
     parent = os.getppid()
     orders = Orders.read(json.loads(sys.stdin.readline()))
-    sink = Sink(Path(orders.reports))
+    sink = Sink(Path(orders.reports), redactor=_guard(orders))
     try:
         steward = Steward(orders, partial(_log, sink, orders.is_first))
     except OSError as error:
@@ -47,6 +48,18 @@ def main() -> int:
     print(json.dumps({"address": address_in(Path(orders.folder)), "pid": os.getpid()}), flush=True)
     steward.run()
     return 0
+
+
+def _guard(orders: Orders) -> Guard:
+    """What the servers print passes what the run's own output passes."""
+    guard = Guard("on")
+    if orders.redaction:
+        guard.learn(**orders.redaction)
+    if not guard.is_off:
+        from pytest_autorl.privacy.registry import default_registry
+
+        default_registry().from_environment(os.environ)
+    return guard
 
 
 def _log(sink: Sink, is_first: bool, server: str) -> ServerLog:

@@ -44,6 +44,7 @@ class ManagedServers:
         rootdir: Servers start there; relative paths in `managed` are from there.
         reports: The reports folder; logs are `logs/appium-NAME.log` in it.
         records_folder: Private folder, shared by all runs of this user on this host.
+        redaction: What is taken out of what they print, see `farm.servers.orders`.
         timing: How patient the steward is; its `start_timeout_s` is that of `managed`.
     """
 
@@ -55,6 +56,7 @@ class ManagedServers:
         rootdir: Path,
         reports: Path,
         records_folder: Path,
+        redaction: Mapping[str, Any] | None = None,
         timing: Timing | None = None,
     ) -> None:
         timing = timing or Timing()
@@ -70,6 +72,7 @@ class ManagedServers:
             records=str(records_folder.absolute()),
             folder="",
             key="",
+            redaction=redaction or {},
             timing=replace(
                 timing, start_timeout_s=float(managed.get("start_timeout", timing.start_timeout_s))
             ),

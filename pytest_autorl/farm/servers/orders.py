@@ -47,6 +47,7 @@ class Orders:
         key: Marks everything that this run's steward starts.
         owner: Id and start time of the process that starts another steward when this one dies; 0 = none.
         ports: Of servers that an earlier steward of this run had, by name.
+        redaction: What is taken out of the logs, as `capture.guard.Guard.plain` gives it. It holds secrets.
         is_first: No earlier steward of this run has begun the logs.
     """
 
@@ -63,6 +64,7 @@ class Orders:
     key: str
     owner: tuple[int, str] = (0, "")
     ports: Mapping[str, int] = field(default_factory=dict)
+    redaction: Mapping[str, Any] = field(default_factory=dict, repr=False)
     is_first: bool = True
     timing: Timing = Timing()
 
