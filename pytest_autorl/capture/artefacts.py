@@ -9,50 +9,59 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
+from pytest_autorl.capture.asking import Asking, Errands, Got, failed
 from pytest_autorl.capture.bounds import (
     LOG_BYTES,
     SCREENSHOT_BYTES,
     SOURCE_BYTES,
-    Errand,
     Quota,
     head,
     tail,
 )
 from pytest_autorl.capture.sink import Kind, Sink, folder_name
 from pytest_autorl.capture.stacks import thread_stacks
-from pytest_autorl.errors import DeviceTimeoutError, ServerDownError
-from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.servers.log import Mark, mark, since
+from pytest_autorl.privacy.masking import Masking
 
 if TYPE_CHECKING:
     from appium.webdriver.webdriver import WebDriver
 
+    from pytest_autorl.capture import shots
+    from pytest_autorl.farm.handle import DeviceHandle
     from pytest_autorl.farm.providers.base import Provider
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Longest silence within one request, and longest that one device is waited for in all, seconds: a dead device must not
-#: hold up the run.
-_REQUEST_S, _DEVICE_S = 5.0, 10.0
+#: Longest that one device is waited for in all, seconds: a dead device must not hold up the run.
+_DEVICE_S = 10.0
 #: What a broken device answers with, and a time limit that runs out just then: pytest-timeout's alarm comes once,
 #: and outside a test's body it would end the whole run.
 _MISHAPS = (Exception, pytest.fail.Exception)
-#: After these nothing more is asked of a device.
-_SILENCES = (DeviceTimeoutError, ServerDownError)
 #: Names of what can be taken of a device.
 _NAMES = ("screenshot", "page-source", "device-log", "server-log", "threads")
 #: One artefact: its name, what it is, and how to get it. An empty one is not kept.
 Take = tuple[str, Kind, Callable[[], "str | bytes"]]
+#: Keeps one, by its name, and says where.
+Keep = Callable[[str, Kind, Got["str | bytes"]], Iterator[tuple[str, "Path | None"]]]
+
+
+class _Blind:
+    """A redactor for masks of passwords and the user's selectors alone."""
+
+    def finds(self, text: str) -> bool:
+        """See `shots.Finder`."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -81,18 +90,24 @@ class Taker:
         sink: Where they go.
         providers: Block name -> provider, for the logs.
         is_off: Take none, whoever asks.
+        redactor: Judges what screenshots show.
+        masking: What else is masked in them.
+        mode: on: screenshots are masked, and marked where that cannot be done; strict: those are not kept; off: all
+            are as they were taken, page sources as well.
     """
 
     sink: Sink
     providers: Mapping[str, Provider]
     quota: Quota
     is_off: bool = False
+    redactor: shots.Finder = field(default_factory=_Blind)
+    masking: Masking = field(default_factory=Masking)
+    mode: Literal["on", "strict", "off"] = "off"
     #: By device: the log of its server from where the attempt began, for devices of this attempt.
     _server_logs: dict[str, tuple[Path, Mark] | None] = field(default_factory=dict)
     #: By folder of the artefacts: where the threads stood while the test hung.
     _stacks: dict[str, str] = field(default_factory=dict)
-    #: By device: what was last asked of it. Outlives the attempt: no driver is used from two threads at once.
-    _errands: dict[str, Errand[str | bytes]] = field(default_factory=dict)
+    _errands: Errands = field(default_factory=Errands)
 
     def begin(self, handles: Iterable[DeviceHandle], spot: Spot) -> None:
         """The attempt works with these devices from now on. Safe to call again for the same ones."""
@@ -161,10 +176,9 @@ class Taker:
         since_s = max(spot.begun_s, handle.granted_at_s)
         takes: list[Take] = []
         if driver is not None:
-            takes += [
-                ("screenshot", "png", driver.get_screenshot_as_png),
-                ("page-source", "xml", lambda: head(driver.page_source, SOURCE_BYTES)),
-            ]
+            takes.append(("screenshot", "png", driver.get_screenshot_as_png))
+            if self.mode == "off":  # else it comes with the screenshot
+                takes.append(("page-source", "xml", lambda: head(driver.page_source, SOURCE_BYTES)))
         log = partial(provider.log, handle.device, driver, since_s=since_s)
         takes.append(("device-log", "text", lambda: tail(log(), LOG_BYTES)))
         server_log = self._server_logs.get(handle.id)
@@ -184,55 +198,70 @@ class Taker:
         survives: tuple[type[BaseException], ...],
     ) -> Iterator[tuple[str, Path | None]]:
         """One line for each, with the path of what was kept."""
-        if handle.open_driver is None:
+        driver = handle.open_driver
+        if driver is None:
             yield "no session was open: neither screenshot nor page source", None
-        deadline_s = time.monotonic() + _DEVICE_S
-        is_silent = self._is_still_asked(handle)
+        asking = Asking(self._errands, handle, limit_s=_DEVICE_S, survives=survives)
+        keep = partial(self._keep, spot.folder(handle), prefix, survives)
         for name, kind, take in takes:
-            left_s = deadline_s - time.monotonic()
+            if name == "screenshot" and driver is not None and self.mode != "off":
+                yield from self._take_masked(driver, asking.for_, keep, survives)
             # What this process knows by itself is had of a silent device too.
-            is_own = name == "threads" or (
-                name == "server-log" and self._server_logs.get(handle.id) is not None
-            )
-            if not is_own and (is_silent or left_s <= 0):
-                yield f"{name}: not taken, the device does not answer", None
-                continue
+            elif name == "threads" or (name == "server-log" and self._server_logs.get(handle.id) is not None):
+                yield from keep(name, kind, _had(take, survives))
+            else:
+                yield from keep(name, kind, asking.for_(take))
+
+    def _take_masked(
+        self, driver: WebDriver, ask: shots.Ask, keep: Keep, survives: tuple[type[BaseException], ...]
+    ) -> Iterator[tuple[str, Path | None]]:
+        """Screenshot and page source, without what must not be seen in them."""
+        from pytest_autorl.capture import shots
+        from pytest_autorl.privacy.sourcetext import mask_source
+
+        look = shots.look_at(driver, ask, self.masking)
+        if not look.picture.body or _excess(look.picture.body, SCREENSHOT_BYTES):
+            yield from keep("screenshot", "png", look.picture)
+        else:
+            shot = _had(lambda: shots.mask_look(look, self.redactor, self.masking), survives)
+            if shot.body is None:
+                yield f"screenshot: {shot.why}", None
+            elif shot.body.why_raw and self.mode == "strict":
+                yield f"screenshot: not kept, not masked: {shot.body.why_raw}", None
+            elif shot.body.why_raw:
+                for line, path in keep("screenshot-unmasked", "png", Got(shot.body.picture)):
+                    yield f"{line}, not masked: {shot.body.why_raw}", path
+            else:
+                yield from keep("screenshot", "png", Got(shot.body.picture))
+        source = look.source
+        if source.body is not None:
+            source = Got(head(mask_source(source.body, self.masking), SOURCE_BYTES))
+        yield from keep("page-source", "xml", source)
+
+    def _keep(
+        self,
+        folder: str,
+        prefix: str,
+        survives: tuple[type[BaseException], ...],
+        name: str,
+        kind: Kind,
+        got: Got[str | bytes],
+    ) -> Iterator[tuple[str, Path | None]]:
+        """Write what was had; one line that says where, or why not. Nothing of an empty log that few servers have."""
+        body = got.body
+        if body is None:
+            yield f"{name}: {got.why}", None
+        elif kind == "png" and (excess := _excess(body, SCREENSHOT_BYTES)):
+            yield f"{name}: not taken, {excess}", None
+        elif body:
             try:
-                body = take() if is_own else self._asked(handle, take, left_s)
-                if body is None:
-                    is_silent = True
-                    yield f"{name}: not taken, no answer in {left_s:.2g} s", None
-                elif kind == "png" and len(body) > SCREENSHOT_BYTES:
-                    yield f"{name}: not taken, {_too_large(body, SCREENSHOT_BYTES)}", None
-                elif body:
-                    named = f"{prefix}-{name}" if prefix else name
-                    path = self.sink.artefact(spot.folder(handle), named, body, kind)
-                    yield f"{name}: {self.sink.shown(path)}", path
-                elif name != "server-log":  # few servers offer one: nothing to tell
-                    yield f"{name}: empty", None
-            # Whatever a broken device answers: the verdict is the test's, not ours.
+                path = self.sink.artefact(folder, f"{prefix}-{name}" if prefix else name, body, kind)
             except survives as error:
-                # A time limit that ran out over it leaves it running.
-                is_silent = is_silent or isinstance(error, _SILENCES) or self._is_still_asked(handle)
-                first_line = next(iter(str(error).splitlines()), "")
-                yield f"{name}: not taken: {type(error).__name__}: {first_line}", None
-
-    def _asked(
-        self, handle: DeviceHandle, take: Callable[[], str | bytes], limit_s: float
-    ) -> str | bytes | None:
-        """What a device gives; None when it has not come after so long."""
-        with _limited(handle.open_driver, max(0.1, min(limit_s, _REQUEST_S))):
-            errand = self._errands[handle.id] = Errand(take, name=f"autorl-artefact-{handle.id}")
-            if not errand.wait(limit_s):
-                # Part of it may still be on its way when the next test uses the session: it must not.
-                handle.distrust()
-                return None
-        del self._errands[handle.id]
-        return errand.result()
-
-    def _is_still_asked(self, handle: DeviceHandle) -> bool:
-        """Whether something that was asked of it has not come back yet, from this attempt or one before."""
-        return handle.id in self._errands and self._errands[handle.id].is_out
+                yield f"{name}: {failed(error)}", None
+            else:
+                yield f"{name}: {self.sink.shown(path)}", path
+        elif name != "server-log":
+            yield f"{name}: empty", None
 
 
 def failure_section(
@@ -262,7 +291,18 @@ def _stacks_now() -> str:
     return tail(thread_stacks(), LOG_BYTES)
 
 
-def _too_large(body: str | bytes, limit_bytes: int) -> str:
+def _had(take: Callable[[], T], survives: tuple[type[BaseException], ...]) -> Got[T]:
+    """What is had without asking anybody."""
+    try:
+        return Got(take())
+    except survives as error:
+        return Got(None, failed(error))
+
+
+def _excess(body: str | bytes, limit_bytes: int) -> str:
+    """How much larger it is than allowed; "" when it is not."""
+    if len(body) <= limit_bytes:
+        return ""
     return f"too large: {len(body) / 1_000_000:.3g} MB, the limit is {limit_bytes / 1_000_000:g} MB"
 
 
@@ -285,17 +325,3 @@ def _free_prefix(folder: Path, wanted: str) -> str:
             if not any(name.startswith(f"{prefix}-{each}") for name in names for each in _NAMES):
                 return prefix
     return wanted
-
-
-@contextmanager
-def _limited(driver: WebDriver | None, limit_s: float) -> Iterator[None]:
-    if driver is None:
-        yield
-        return
-    config = driver.command_executor.client_config
-    before = config.timeout
-    config.timeout = min(before or limit_s, limit_s)
-    try:
-        yield
-    finally:
-        config.timeout = before

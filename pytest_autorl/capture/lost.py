@@ -57,6 +57,21 @@ def to_wire(losses: Sequence[tuple[Loss, float]], run_id: str) -> list[dict[str,
     ]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What a worker was told to run when it died.
+
+    Attributes:
+        devices: Those that it was to have; empty where it was to take some of several.
+        need: Key of the requirement.
+        at_s: When it was told; seconds since the epoch.
+    """
+
+    devices: tuple[str, ...]
+    need: str
+    at_s: float
+
+
 class LostAttempts:
     """Matches crashed tests with devices; gives each such test's attempt, again when more of it is known."""
 
@@ -66,6 +81,8 @@ class LostAttempts:
         #: Attempts that were set up and have not ended (`Attempt.to_wire`), by worker and test.
         self._begun: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._crashed: dict[tuple[str, str], Attempt] = {}
+        #: Those of them of which somebody has told the devices.
+        self._sure: set[tuple[str, str]] = set()
         #: When attempts have ended, by device.
         self._ends_s: dict[str, list[float]] = {}
 
@@ -83,7 +100,7 @@ class LostAttempts:
         """Leases were taken over (`to_wire`); gives what they make known."""
         for lease in (LostLease(**row) for row in rows):
             # The latest, where a test was tried again and its next worker crashed too.
-            key = next((key for key in reversed(self._crashed) if is_of(lease, key[1])), None)
+            key = next((key for key in reversed(self._crashed) if self._is_of(lease, key)), None)
             if key is None:
                 self._leases.append(lease)
                 continue
@@ -92,18 +109,46 @@ class LostAttempts:
             if self._crashed[key] != before:
                 yield self._crashed[key]
 
-    def crash(self, worker: str, test: str, now_s: float) -> Iterator[Attempt]:
-        """A worker died over a test; gives the attempt if it is known to have had a device."""
-        begun = self._begun.pop((worker, test), None)
-        attempt = _nothing_known(worker, test) if begun is None else Attempt.from_wire(begun)
+    def crash(
+        self, worker: str, test: str, now_s: float, *, number: int = 1, order: Sent | None = None
+    ) -> Iterator[Attempt]:
+        """A worker died over a test; gives the attempt if it is known to have had a device.
+
+        Args:
+            number: Which attempt it was, where it has not told so itself.
+            order: What it was told to run, where somebody has told it.
+        """
+        key = worker, test
+        begun = self._begun.pop(key, None)
+        attempt = _nothing_known(worker, test, number) if begun is None else Attempt.from_wire(begun)
+        if begun is None and order is not None and order.devices:
+            attempt = replace(
+                attempt,
+                devices=order.devices,
+                need=order.need,
+                start_s=order.at_s,
+                setup_s=now_s - order.at_s,
+            )
         attempt = replace(attempt, outcome="lost", blame="farm", end_s=now_s)
-        mine = [lease for lease in self._leases if is_of(lease, test)]
+        self._crashed[key] = attempt
+        (self._sure.add if attempt.devices else self._sure.discard)(key)
+        mine = [lease for lease in self._leases if self._is_of(lease, key)]
         self._leases = [lease for lease in self._leases if lease not in mine]
         for lease in mine:
             attempt = self._joined(attempt, lease)
-        self._crashed[worker, test] = attempt
+        self._crashed[key] = attempt
         if attempt.devices:
             yield attempt
+
+    def _is_of(self, lease: LostLease, key: tuple[str, str]) -> bool:
+        """Whether a lease was a crashed attempt's, and not of a later attempt of its test.
+
+        That may have had a device whose lease is older, with the session that was kept.
+        """
+        attempt = self._crashed[key]
+        if not is_of(lease, key[1]) or lease.start_s > attempt.end_s:
+            return False
+        return key not in self._sure or lease.device in attempt.devices
 
     def _joined(self, attempt: Attempt, lease: LostLease) -> Attempt:
         """The attempt with what a lease of it tells; unchanged when that is known already."""
@@ -129,13 +174,13 @@ def is_of(lease: LostLease, test: str) -> bool:
     return lease.purpose == test[:LONGEST_PURPOSE] != ""
 
 
-def _nothing_known(worker: str, test: str) -> Attempt:
+def _nothing_known(worker: str, test: str, number: int) -> Attempt:
     return Attempt(
         test=test,
         module=test.partition("::")[0],
         devices=(),
         need="any",
-        attempt=1,
+        attempt=number,
         outcome="lost",
         blame="farm",
         worker=worker,

@@ -12,37 +12,51 @@ from typing import Any
 
 import pytest
 
+from pytest_autorl.attempts.failures import Failures
 from pytest_autorl.capture import bounds
 from pytest_autorl.capture.artefacts import Spot, Taker, failure_section
+from pytest_autorl.capture.guard import Guard
 from pytest_autorl.capture.lost import LEFT, to_wire
 from pytest_autorl.capture.sink import Sink
-from pytest_autorl.capture.stacks import HangWatch, causes, is_hang
+from pytest_autorl.capture.stacks import HangWatch, is_hang
 from pytest_autorl.dispatch.trace import Attempt
 from pytest_autorl.errors import AutorlError, LeaseTimeoutError
+from pytest_autorl.facts import tell, told
 from pytest_autorl.farm.providers.base import Provider
+from pytest_autorl.farm.requirement import Requirement, eligible
 from pytest_autorl.identity import RunIdentity
 from pytest_autorl.needs import need_key, roots_of
+from pytest_autorl.privacy.masking import Masking
 from pytest_autorl.record import TestRecord, record_key
+from pytest_autorl.resilience.info import ErrorInfo
 from pytest_autorl.run import Run
+from pytest_autorl.settings import Settings
 
 
 class AttemptReports:
     """Keeps the record of the test that runs now."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, failures: Failures) -> None:
         self._run = run
+        self._failures = failures
         self._taker: Taker | None = None
         self._watch = HangWatch()
+        self._classes_told: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a record for a test with a need; another one gets its own with its first grant, if ever."""
         need = item.stash.get(need_key, None)
         if need is None:
-            self._run.begin_plain_test(item)
+            self._run.seat.begin_plain_test(item)
             return
-        record = TestRecord(nodeid=item.nodeid, begun_s=time.time(), is_refused=need.problem is not None)
-        self._run.begin_test(item, record, roots_of(item).values())
+        record = TestRecord(
+            nodeid=item.nodeid,
+            begun_s=time.time(),
+            number=self._run.seat.turn.number,
+            is_refused=need.problem is not None,
+        )
+        self._run.seat.begin_test(item, record, roots_of(item).values())
         self._begin_artefacts(record)
         limit_s = hang_limit_s(item.config)
         if limit_s:
@@ -52,8 +66,8 @@ class AttemptReports:
     def pytest_fixture_setup(self) -> Generator[None, object, object]:
         """A device that was granted just now: what its server logs from here on is of this test."""
         result = yield
-        if self._run.current is not None:
-            self._begin_artefacts(self._run.current)
+        if self._run.seat.current is not None:
+            self._begin_artefacts(self._run.seat.current)
         return result
 
     def pytest_enter_pdb(self) -> None:
@@ -66,6 +80,7 @@ class AttemptReports:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outermost, so that the outcome is final (xfail, skip) when it is read."""
         report = yield
+        self._failures.note(report, call)
         if self._run.losses and self._run.role == "worker":
             # With whatever leaves first: this worker may be the next one to die.
             tell(report, losses=self._losses())
@@ -77,7 +92,9 @@ class AttemptReports:
         self._note_outcome(item, record, report, call)
         if call.when == "setup" and self._run.role == "worker":
             begun = self._attempt(item, record)
-            if begun is not None:
+            if begun is not None and self._run.on_begun is not None:
+                self._run.on_begun(begun.to_wire())
+            elif begun is not None:
                 tell(report, begun=begun.to_wire())
         if call.when == "teardown":
             self._end(item, record, report)
@@ -90,7 +107,9 @@ class AttemptReports:
     def _artefacts(self) -> Taker:
         if self._taker is None:
             run = self._run
-            self._taker = taker_of(run.sink, run.providers, run.identity, choice=run.settings.artefacts)
+            self._taker = taker_of(
+                run.sink, run.providers, run.identity, settings=run.settings, guard=run.guard
+            )
         return self._taker
 
     def _begin_artefacts(self, record: TestRecord) -> None:
@@ -99,7 +118,7 @@ class AttemptReports:
             self._artefacts.begin(handles, spot_of(record))
 
     def _note_hang(self, record: TestRecord, limit_s: float) -> None:
-        if self._run.current is not record:
+        if self._run.seat.current is not record:
             return  # it has ended just now
         if record.handles:
             self._artefacts.note_hang(record.handles, spot_of(record))
@@ -130,8 +149,9 @@ class AttemptReports:
         if not report.failed:
             return
         if record.outcome != "failed":
-            record.culprit = culprit_of(call.excinfo)
-        record.outcome, record.blame = "failed", record.blame or blame_of(call.excinfo)
+            info = ErrorInfo.from_dict(told(report)["error"])
+            record.outcome, record.blame = "failed", info.blame
+            record.culprit, record.reason = info.device, info.reason
         error = call.excinfo.value if call.excinfo is not None else None
         if call.when == "setup" and call.excinfo is not None and isinstance(error, AutorlError):
             # The text says it all; a traceback through the plugin would only bury it.
@@ -155,21 +175,39 @@ class AttemptReports:
             self._taker.end()
             if self._taker.full_text:
                 tell(report, artefacts_full=self._taker.full_text)
-        self._run.end_test()
+        self._run.seat.end_test()
+        if self._run.role == "single":  # a worker's loop does it when the device is free again
+            self._run.doubt(record.suspects)
         attempt = self._attempt(item, record)
         if attempt is not None:
             tell(report, attempt=attempt.to_wire())
+            self._tell_class(item, record, report, attempt.need)
             # JUnit reads the properties of this last report.
             report.user_properties.append(("autorl_device", ", ".join(attempt.devices)))
         elif record.checks:
             tell(report, refused=record.checks)
 
-    def _attempt(self, item: pytest.Item, record: TestRecord) -> Attempt | None:
-        """The attempt as it stands now."""
+    def _tell_class(self, item: pytest.Item, record: TestRecord, report: pytest.TestReport, key: str) -> None:
+        """Which devices fit a class of needs, with the first attempt of it."""
+        if key in self._classes_told:
+            return
+        self._classes_told.add(key)
+        requirement = self._requirement(item, record)
+        devices = self._run.farm.devices
+        fitting = devices if requirement is None else eligible(devices, requirement)
+        count = 1 if requirement is None else requirement.count
+        tell(report, classes={key: ([device.id for device in fitting], count)})
+
+    def _requirement(self, item: pytest.Item, record: TestRecord) -> Requirement | None:
         need = item.stash.get(need_key, None)
         requirement = need.requirement if need is not None else None
         if requirement is None and record.grants:
             requirement = record.grants[0].requirement
+        return requirement
+
+    def _attempt(self, item: pytest.Item, record: TestRecord) -> Attempt | None:
+        """The attempt as it stands now."""
+        requirement = self._requirement(item, record)
         key = requirement.key if requirement is not None else "any"
         return record.attempt(need=key, worker=self._run.worker, now_s=time.time())
 
@@ -182,33 +220,26 @@ class AttemptReports:
             session.config.workeroutput[LEFT] = self._losses()  # type: ignore[attr-defined]
 
 
-def blame_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
-    """Whose fault a failure is: as the error of ours in its chain says, else the test's."""
-    error = _own_error(excinfo)
-    return error.blame if error is not None else "test"
-
-
-def culprit_of(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
-    """The device that the error of ours in the chain names; "" when there is none, or it names none."""
-    error = _own_error(excinfo)
-    return (error.device_id or "") if error is not None else ""
-
-
-def _own_error(excinfo: pytest.ExceptionInfo[BaseException] | None) -> AutorlError | None:
-    chain = causes(excinfo.value if excinfo is not None else None)
-    return next((error for error in chain if isinstance(error, AutorlError)), None)
-
-
-def taker_of(sink: Sink, providers: Mapping[str, Provider], identity: RunIdentity, *, choice: str) -> Taker:
-    """Takes the artefacts of this process's tests; ``choice`` is the setting `artefacts`."""
+def taker_of(
+    sink: Sink, providers: Mapping[str, Provider], identity: RunIdentity, *, settings: Settings, guard: Guard
+) -> Taker:
+    """Takes the artefacts of this process's tests."""
     # From the beginning of the run: a worker that replaces a dead one counts what was taken before.
     quota = bounds.Quota(sink.root / "artefacts", since_s=identity.begun_s, limit_bytes=bounds.RUN_BYTES)
-    return Taker(sink, providers, quota, is_off=choice == "off")
+    return Taker(
+        sink,
+        providers,
+        quota,
+        is_off=settings.artefacts == "off",
+        redactor=guard,
+        masking=Masking.of(settings.mask_selectors, status_bar=settings.mask_status_bar),
+        mode=guard.mode,
+    )
 
 
 def spot_of(record: TestRecord) -> Spot:
     """Where the artefacts of a test belong."""
-    return Spot(test=record.nodeid, attempt=1, begun_s=record.begun_s)
+    return Spot(test=record.nodeid, attempt=record.number, begun_s=record.begun_s)
 
 
 def hang_limit_s(config: pytest.Config) -> float:
@@ -222,19 +253,3 @@ def hang_limit_s(config: pytest.Config) -> float:
 def is_expected_failure(report: pytest.TestReport) -> bool:
     """Whether the test failed as its `xfail` says. pytest reports that as skipped, with the reason."""
     return report.skipped and hasattr(report, "wasxfail")
-
-
-def tell(report: pytest.TestReport, **facts: Any) -> None:
-    """Put plain data for the controller on a report; xdist carries its attributes along."""
-    report.__dict__.setdefault("autorl", {}).update(facts)
-
-
-def told(report: Any) -> dict[str, Any]:
-    """What `tell` put there, each where it applies.
-
-    ``attempt`` at its end and ``begun`` after set-up (see `Attempt.to_wire`), ``losses`` (see `lost.to_wire`),
-    ``refused`` for a test that got no device (what the health gate decided), ``problem``, ``gave_up``,
-    ``artefacts_full``.
-    """
-    facts = report.__dict__.get("autorl")
-    return facts if isinstance(facts, dict) else {}

@@ -28,6 +28,9 @@ _ENDINGS: Mapping[Kind, str] = {
     "json": ".json",
 }
 
+#: End of the name of an image in which nothing could be masked.
+UNMASKED = "-unmasked"
+
 #: Longest readable part of a file name made from a test id; file systems end at 255 bytes.
 _NAME_LIMIT = 80
 
@@ -43,6 +46,13 @@ class Redactor(Protocol):
 
     def redact_data(self, value: Any) -> Any:
         """The same for nested plain data; a new value, the argument is left as it is."""
+
+
+class Own(str):
+    """Text that this package ships, such as a page's script: it holds nothing of a run, and passes no redactor.
+
+    It would be looked through in vain in every run, and a value of the user's that is a word of it would break it.
+    """
 
 
 class Identity:
@@ -75,10 +85,14 @@ class Sink:
         """Text for the terminal or a report section."""
         return self._redactor.redact(text)
 
-    def write(self, relative: str, body: str | bytes) -> Path:
-        """Write one whole file: readers see the old one or the new one, never half. Raises OSError."""
+    def write(self, relative: str, body: str | bytes | Sequence[str]) -> Path:
+        """Write one whole file: readers see the old one or the new one, never half. Raises OSError.
+
+        Args:
+            body: Parts of a text are redacted each by itself, but for those of our own, see `Own`.
+        """
         path = self._place(relative)
-        data = self._redactor.redact(body).encode("utf-8", "replace") if isinstance(body, str) else body
+        data = body if isinstance(body, bytes) else self._redacted(body).encode("utf-8", "replace")
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -91,6 +105,10 @@ class Sink:
                 Path(temporary).unlink()
             raise
         return path
+
+    def _redacted(self, body: str | Sequence[str]) -> str:
+        parts = (body,) if isinstance(body, str) else body
+        return "".join(part if isinstance(part, Own) else self._redactor.redact(part) for part in parts)
 
     def append(self, relative: str, row: Mapping[str, Any]) -> None:
         """Append one JSON line, in one write: rows of a killed run are whole. Raises OSError."""
@@ -212,6 +230,13 @@ class LogStream:
 
     def flush(self) -> None:
         """Nothing is kept back."""
+
+    def isatty(self) -> bool:
+        """Whether people read it on a terminal."""
+        try:
+            return os.isatty(self._target) if isinstance(self._target, int) else False
+        except OSError:
+            return False
 
     def close(self) -> None:
         """End it. Safe to call twice."""

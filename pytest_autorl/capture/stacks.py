@@ -7,11 +7,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_autorl.errors import DeviceTimeoutError, ServerDownError
+
+if TYPE_CHECKING:
+    from pytest_autorl.dispatch.alarm import Timer
 
 #: What pytest-timeout fails a test with; it has no class of its own for it.
 _TIMEOUT = re.compile(r"Timeout \(?>[\d.]+s\)?")
@@ -48,19 +51,6 @@ def is_hang(error: BaseException | None) -> bool:
         if isinstance(each, pytest.fail.Exception) and _TIMEOUT.match(str(each.msg or "")):
             return True
     return False
-
-
-class Timer(Protocol):
-    """What the watch needs of `threading.Timer`."""
-
-    name: str
-    daemon: bool
-
-    def start(self) -> None:
-        """Count from now on."""
-
-    def cancel(self) -> None:
-        """Do not call."""
 
 
 class HangWatch:

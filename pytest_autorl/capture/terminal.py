@@ -10,6 +10,7 @@ from pytest_autorl.dispatch.trace import busy_s
 from pytest_autorl.farm.sample import HEALTH
 
 if TYPE_CHECKING:
+    from pytest_autorl.dispatch.review import Review
     from pytest_autorl.farm.device import Device
 
 #: How many of the slowest tests, of the lost ones and of the unmet needs the terminal lists.
@@ -62,10 +63,12 @@ def summary_lines(
     gave_up: int,
     farm_size: int,
     files: Sequence[str],
+    reasons: Mapping[tuple[str, int], str] | None = None,
 ) -> list[str]:
     """Devices used, how long tests waited for them, the slowest and the lost tests, where the results are.
 
-    ``gave_up`` counts the tests that ended because no device became free in time.
+    ``gave_up`` counts the tests that ended because no device became free in time; ``reasons`` say why attempts were
+    lost, by test and number, where that is known.
     """
     tired = [f"{_tests(gave_up)} gave up waiting for a device"] if gave_up else []
     if not rows:
@@ -86,18 +89,46 @@ def summary_lines(
     lines.append(
         "slowest: " + ", ".join(f"{row['test']} {row['end'] - row['start']:.2f} s" for row in slowest)
     )
-    lost = [f"{row['test']} on {', '.join(row['devices'])}" for row in rows if row["outcome"] == "lost"]
+    lost = [_lost(row, reasons or {}) for row in rows if row["outcome"] == "lost"]
     if lost:
         more = [f"{len(lost) - _LOST} more"] if lost[_LOST:] else []
-        lines.append(
-            f"lost with {'its' if len(lost) == 1 else 'their'} worker: " + "; ".join(lost[:_LOST] + more)
-        )
-    blames = Counter(row["blame"] for row in rows if row["blame"])
-    if blames:
-        lines.append("failures by blame: " + ", ".join(f"{n} {blame}" for blame, n in sorted(blames.items())))
+        lines.append("lost with worker or device: " + "; ".join(lost[:_LOST] + more))
+    lines += _blames(rows)
     if files:
         lines.append("written: " + ", ".join(files))
     return lines
+
+
+def _blames(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whose fault failures are; of attempts that others have followed apart, since they are no verdicts."""
+    last = {row["test"]: place for place, row in sorted(enumerate(rows), key=_by_attempt)}
+    bad = [(last[row["test"]] == place, row["blame"]) for place, row in enumerate(rows) if row["blame"]]
+    found = []
+    for is_last, what in ((True, "failures by blame"), (False, "attempts tried again, by blame")):
+        counts = Counter(blame for is_verdict, blame in bad if is_verdict is is_last)
+        if counts:
+            found.append(f"{what}: " + ", ".join(f"{n} {blame}" for blame, n in sorted(counts.items())))
+    return found
+
+
+def _by_attempt(numbered: tuple[int, Mapping[str, Any]]) -> tuple[int, int]:
+    place, row = numbered
+    return row.get("attempt", 1), place
+
+
+def _lost(row: Mapping[str, Any], reasons: Mapping[tuple[str, int], str]) -> str:
+    why = reasons.get((row["test"], row.get("attempt", 1)), "")
+    return f"{row['test']} on {', '.join(row['devices'])}" + (f" ({why})" if why else "")
+
+
+def review_lines(seen: Review) -> list[str]:
+    """How far from the lower bound the run was; nothing for one that is too short to tell."""
+    if seen.attempts < 2 or not seen.bound_s:
+        return []
+    of = f" of {_workers(seen.workers)}" if seen.bound_kind == "workers" and seen.workers else ""
+    whole = f"from first to last {seen.makespan_s:.1f} s, {seen.ratio:.2f} x the lower bound{of}"
+    use = f"{seen.utilisation:.0%} of the time, {seen.setup_share:.0%} for sessions and fixtures"
+    return [f"{whole}; devices busy {use}"]
 
 
 def health_lines(
@@ -121,6 +152,10 @@ def health_lines(
         now = " (still so at the end)" if device in kept_out else ""
         lines.append(f"not fit: {device}{times}: {why.removeprefix(HEALTH)}{now}")
     return lines
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _tests(count: int) -> str:

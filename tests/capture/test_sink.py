@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_autorl.capture.sink import Sink, folder_name
+from pytest_autorl.capture.sink import Own, Sink, folder_name
 
 pytestmark = pytest.mark.unit
 
@@ -39,6 +39,15 @@ def test_everything_that_is_text_passes_the_redactor(tmp_path: Path) -> None:
     assert "canary" not in everything
     assert attached == [("page-source", "<a>[REDACTED]</a>", "xml")]
     assert sink.text("canary") == "[REDACTED]"
+
+
+def test_of_a_text_in_parts_only_what_the_package_ships_stays_as_it_is(tmp_path: Path) -> None:
+    """A value that is a word of a page's script must not break the page."""
+    sink = Sink(tmp_path, redactor=Masking())
+
+    path = sink.write("page.html", ["a canary", Own("<script>canary</script>"), "canary"])
+
+    assert path.read_text() == "a [REDACTED]<script>canary</script>[REDACTED]"
 
 
 def test_a_file_is_replaced_whole_and_readable_as_the_umask_says(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import threading
@@ -15,16 +16,20 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from PIL import Image
 
 from pytest_autorl.capture import artefacts, bounds
 from pytest_autorl.capture.artefacts import Spot, Taker, failure_section
 from pytest_autorl.capture.bounds import Quota
+from pytest_autorl.capture.guard import Guard
 from pytest_autorl.capture.reports import taker_of
 from pytest_autorl.capture.sink import Sink
 from pytest_autorl.farm.device import Device
 from pytest_autorl.farm.handle import DeviceHandle
 from pytest_autorl.farm.session import Endpoint, Limits, open_session
 from pytest_autorl.identity import RunIdentity
+from pytest_autorl.privacy.masking import Masking
+from pytest_autorl.settings import Settings
 from pytest_autorl.state.leases import Lease
 
 pytestmark = pytest.mark.unit
@@ -59,7 +64,9 @@ class Driver:
         most_at_once: Threads that used it at the same time.
     """
 
-    def __init__(self, *, picture: bytes = b"picture") -> None:
+    def __init__(self, *, picture: bytes = b"picture", source: str = "<page/>") -> None:
+        self.capabilities: dict[str, Any] = {}
+        self._source = source
         self.command_executor = SimpleNamespace(client_config=SimpleNamespace(timeout=60.0))
         self.log_types: list[str] = []
         self.goes_on = threading.Event()
@@ -76,7 +83,7 @@ class Driver:
         self.most_at_once = max(self.most_at_once, self._users)
         self.goes_on.wait(PATIENCE_S)
         self._users -= 1
-        return "<page/>"
+        return self._source
 
 
 class Sessions:
@@ -101,9 +108,9 @@ def handle_of(driver: Any, sessions: Sessions | None = None) -> DeviceHandle:
     return handle
 
 
-def taker(folder: Path, provider: Provider, *, limit_bytes: int = 10**9, is_off: bool = False) -> Taker:
+def taker(folder: Path, provider: Provider, *, limit_bytes: int = 10**9, **more: Any) -> Taker:
     quota = Quota(folder / "artefacts", since_s=0.0, limit_bytes=limit_bytes)
-    return Taker(Sink(folder), {"p": provider}, quota, is_off=is_off)  # type: ignore[dict-item]
+    return Taker(Sink(folder), {"p": provider}, quota, **more)  # type: ignore[dict-item]
 
 
 def names(lines: list[str]) -> dict[str, str]:
@@ -291,8 +298,151 @@ def test_a_worker_that_replaces_another_counts_what_was_taken_before_it(
 
     def taken(written_s: float) -> tuple[Path, ...]:
         os.utime(left, (written_s, written_s))
-        taking = taker_of(Sink(tmp_path), {"p": Provider()}, identity, choice="failed")  # type: ignore[dict-item]
+        taking = taker_of(
+            Sink(tmp_path), {"p": Provider()}, identity, settings=Settings(), guard=Guard("off")
+        )  # type: ignore[dict-item]
         return taking.capture(handle, "", SPOT)
 
     assert taken(now_s - 500) == ()
     assert taken(now_s - 2000) != ()
+
+
+def plain_picture(text: str = "") -> bytes:
+    """White; with a text beside the picture."""
+    from PIL.PngImagePlugin import PngInfo
+
+    beside = PngInfo()
+    beside.add_text("Comment", text)
+    out = io.BytesIO()
+    Image.new("RGB", (90, 200), "white").save(out, "PNG", pnginfo=beside)
+    return out.getvalue()
+
+
+def is_black(path: Path, x: int, y: int) -> bool:
+    with Image.open(path) as image:
+        return image.getpixel((x, y)) == (0, 0, 0)
+
+
+WORD = "hunter" + "2"
+SIGNING_IN = (
+    '<hierarchy width="90" height="200"><w bounds="[0,0][90,200]">'
+    f'<a text="{WORD}" password="true" bounds="[10,50][30,60]"/><b text="Dana" bounds="[10,80][30,90]"/>'
+    "</w></hierarchy>"
+)
+
+
+class Names:
+    """Finds Dana."""
+
+    def finds(self, text: str) -> bool:
+        return "Dana" in text
+
+
+@pytest.mark.parametrize("mode", ["on", "strict"])
+def test_pictures_and_sources_are_kept_without_what_must_not_be_seen(mode: str, tmp_path: Path) -> None:
+    driver = Driver(picture=plain_picture("of dana"), source=SIGNING_IN)
+    taking = taker(tmp_path, Provider(), redactor=Names(), masking=Masking.of(["text~=^x"]), mode=mode)
+
+    lines = names(taking.lines(handle_of(driver), SPOT))
+
+    (kept,) = tmp_path.rglob("*.png")
+    (source,) = tmp_path.rglob("*.xml")
+    assert lines["screenshot"].endswith("screenshot.png")
+    assert (is_black(kept, 20, 55), is_black(kept, 20, 85), is_black(kept, 60, 85)) == (True, True, False)
+    assert b"of dana" not in kept.read_bytes()
+    assert WORD not in source.read_text()
+    assert 'text="Dana"' in source.read_text(), "text is the sink's to redact"
+
+
+def test_a_picture_that_cannot_be_masked_is_marked(tmp_path: Path) -> None:
+    """Who looks at it has to know; also in a capture, whose paths the test uses."""
+    driver = Driver(picture=plain_picture("of dana"))
+    taking = taker(tmp_path, Provider(), mode="on")
+
+    lines = names(taking.lines(handle_of(driver), SPOT))
+    paths = taking.capture(handle_of(driver), "mine", SPOT)
+
+    assert lines["screenshot-unmasked"].endswith(
+        "screenshot-unmasked.png, not masked: the page source does not say where its elements are"
+    )
+    assert "mine-screenshot-unmasked.png" in {path.name for path in paths}
+    assert all(b"of dana" not in path.read_bytes() for path in tmp_path.rglob("*.png"))
+
+
+def test_a_strict_run_keeps_no_picture_that_cannot_be_masked(tmp_path: Path) -> None:
+    driver = Driver(picture=plain_picture())
+
+    lines = names(taker(tmp_path, Provider(), mode="strict").lines(handle_of(driver), SPOT))
+
+    assert lines["screenshot"] == (
+        "not kept, not masked: the page source does not say where its elements are"
+    )
+    assert lines["page-source"].endswith("page-source.xml")
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_without_masks_all_is_kept_as_it_was_taken(tmp_path: Path) -> None:
+    driver = Driver(picture=plain_picture("of dana"), source=SIGNING_IN)
+
+    taker(tmp_path, Provider(), mode="off").lines(handle_of(driver), SPOT)
+
+    assert next(tmp_path.rglob("*.png")).read_bytes() == plain_picture("of dana")
+    assert next(tmp_path.rglob("*.xml")).read_text() == SIGNING_IN
+
+
+def test_a_masked_picture_that_failed_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing raw is written, whatever goes wrong over it."""
+    monkeypatch.setattr("pytest_autorl.capture.shots.masked", Mock(side_effect=MemoryError("no room")))
+    driver = Driver(picture=plain_picture(), source=SIGNING_IN)
+
+    lines = names(taker(tmp_path, Provider(), mode="on").lines(handle_of(driver), SPOT))
+
+    assert lines["screenshot"] == "not taken: MemoryError: no room"
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_a_raw_picture_never_touches_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither as a temporary file: a killed run would leave it there."""
+    written: list[bytes] = []
+    write = Sink.write
+
+    def seen(self: Sink, relative: str, body: str | bytes) -> Path:
+        written.append(body if isinstance(body, bytes) else body.encode())
+        return write(self, relative, body)
+
+    monkeypatch.setattr(Sink, "write", seen)
+    raw = plain_picture("of dana")
+
+    taker(tmp_path, Provider(), mode="on").lines(handle_of(Driver(picture=raw, source=SIGNING_IN)), SPOT)
+
+    assert len(written) == 3
+    assert raw not in written
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("on", ["screenshot-unmasked.png"]), ("strict", [])])
+def test_a_device_that_does_not_get_to_tell_its_source_has_been_seen(
+    mode: str, kept: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefacts, "_DEVICE_S", 0.5)
+    driver = Driver(picture=plain_picture())
+    driver.goes_on.clear()
+
+    lines = names(taker(tmp_path, Provider(), mode=mode).lines(handle_of(driver), SPOT))
+    driver.goes_on.set()
+
+    assert [path.name for path in tmp_path.rglob("*.png")] == kept
+    assert "not masked: page source not taken, no answer in 0." in "".join(lines.values())
+    assert lines["page-source"].startswith("not taken, no answer in 0.")
+    assert lines["device-log"] == "not taken, the device does not answer"
+
+
+def test_a_picture_too_large_is_neither_masked_nor_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefacts, "SCREENSHOT_BYTES", 100)
+    driver = Driver(picture=plain_picture(), source=SIGNING_IN)
+
+    lines = names(taker(tmp_path, Provider(), mode="on").lines(handle_of(driver), SPOT))
+
+    assert lines["screenshot"].startswith("not taken, too large")
+    assert lines["page-source"].endswith("page-source.xml")
