@@ -14,9 +14,10 @@ pytest_plugins = ["pytester"]
 #: Read by the suite itself, not by the plugin: an inner run may keep it.
 OWN_VARIABLES = frozenset({"AUTORL_REQUIRE_REAL"})
 #: Plugins that change inner runs without being asked: randomly shuffles, playwright takes the name `device`,
-#: asyncio warns about an unset option of its own, which an older pytest makes our error.
+#: asyncio warns about an unset option of its own, which an older pytest makes our error. That of hypothesis loads all
+#: of hypothesis into each process at its end, which takes longer than most inner runs; Faker's loads all of Faker.
 #: A test about living beside one of them asks for it: `-p playwright` on its command line wins.
-INNER_OPTIONS = "-p no:randomly -p no:playwright -p no:asyncio"
+INNER_OPTIONS = "-p no:randomly -p no:playwright -p no:asyncio -p no:hypothesispytest -p no:faker"
 
 try:
     from hypothesis import HealthCheck, settings

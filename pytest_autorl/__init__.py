@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_autorl.farm.async_driver import AsyncDriver
     from pytest_autorl.farm.handle import DeviceHandle
     from pytest_autorl.fixtures import device_fixture
+    from pytest_autorl.privacy.registry import secret
     from pytest_autorl.settings import Settings
     from pytest_autorl.virtual.mock import MockDevice
 
@@ -23,9 +24,10 @@ _HOMES = {
     "MockDevice": "pytest_autorl.virtual.mock",
     "Settings": "pytest_autorl.settings",
     "device_fixture": "pytest_autorl.fixtures",
+    "secret": "pytest_autorl.privacy.registry",
 }
 
-__all__ = ["AsyncDriver", "DeviceHandle", "MockDevice", "Settings", "__version__", "device_fixture"]
+__all__ = ["AsyncDriver", "DeviceHandle", "MockDevice", "Settings", "__version__", "device_fixture", "secret"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,29 +1,39 @@
-"""At collection: what every test needs, and which needs no device can ever meet."""
+"""At collection: what every test needs, which needs no device can ever meet, and how each test is retried."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
+from pytest_autorl.attempts.policies import aside_lines, note_policies, policy_problem_key
 from pytest_autorl.errors import AutorlError
 from pytest_autorl.needs import need_key, note_needs, with_problem
 from pytest_autorl.run import Run
 
+#: Key of xdist's `workeroutput`: how many tests a worker leaves to which other plugin.
+_ASIDE = "autorl_aside"
+
 
 class Collection:
-    """Notes needs; tells the run when there are any.
+    """Notes needs and policies; tells the run when there are any.
 
     Args:
         on_needs: Called once, when the first collected test needs a device.
+        on_policies: Called once, when the first collected test may be retried by its own policy.
     """
 
-    def __init__(self, run: Run, on_needs: Callable[[], None]) -> None:
+    def __init__(
+        self, run: Run, on_needs: Callable[[], None], on_policies: Callable[[], None] = lambda: None
+    ) -> None:
         self._run = run
         self._on_needs = on_needs
+        self._on_policies = on_policies
         self._problems: list[tuple[str, str]] = []
         self._inert: list[str] = []
+        self._aside = Counter[str]()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,20 +41,41 @@ class Collection:
         if self._run.config is not None:
             self._inert = inert_markers(items)
         needing = note_needs(items)
-        if not needing:
-            return
-        self._on_needs()
-        self._problems = unmet(needing, self._run)
+        if needing:
+            self._on_needs()
+            self._problems = unmet(needing, self._run)
+        self._note_policies(config, items)
         if self._problems:
             config.pluginmanager.register(_Refusals(), "autorl-refusals")
 
+    def _note_policies(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        farm = self._run.config
+        noted = note_policies(items, self._run.settings, farm.policies.retry if farm is not None else None)
+        self._problems += noted.problems
+        self._aside = noted.aside
+        if noted.aside and self._run.role == "worker":
+            config.workeroutput[_ASIDE] = dict(noted.aside)  # type: ignore[attr-defined]
+        if noted.has_any:
+            self._on_policies()
+
     def pytest_report_collectionfinish(self) -> Sequence[str]:
-        """The tests that cannot run, before the first one does."""
-        if not self._problems and not self._inert:
+        """The tests that cannot run, before the first one does; and those that others run again."""
+        if not self._problems and not self._inert and not self._aside:
             return ()
         from pytest_autorl.capture.terminal import unmet_lines
 
-        return [*self._inert, *unmet_lines(self._problems)]
+        return [*self._inert, *unmet_lines(self._problems), *aside_lines(self._aside)]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker has ended: all have collected the same, so each can tell for all."""
+        self._aside |= Counter(getattr(node, "workeroutput", {}).get(_ASIDE, {}))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """With workers, what only they could know: here is the first chance."""
+        if self._run.role == "controller":
+            for line in aside_lines(self._aside):
+                terminalreporter.write_line(self._run.sink.text(line))
 
 
 class _Refusals:
@@ -54,12 +85,14 @@ class _Refusals:
         """Such a test ends here, as an ERROR with the reason; one that is skipped is skipped before."""
         __tracebackhide__ = True
         need = item.stash.get(need_key, None)
-        if need is not None and need.problem is not None:
-            raise need.problem
+        problem = need.problem if need is not None else None
+        problem = problem or item.stash.get(policy_problem_key, None)
+        if problem is not None:
+            raise problem.with_traceback(None)  # it was found at collection: those frames explain nothing
 
 
 #: Markers whose feature is not part of this version.
-_RESERVED = frozenset({"retry", "recovery", "scenario", "quarantine"})
+_RESERVED = frozenset({"recovery", "scenario", "quarantine"})
 
 
 def inert_markers(items: Sequence[pytest.Item]) -> list[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from pytest_autorl.farm.async_driver import AsyncDriver
     from pytest_autorl.farm.handle import DeviceHandle
     from pytest_autorl.farm.pool import Grant
+    from pytest_autorl.observe.actions import ActionLogger
+    from pytest_autorl.privacy.corpus import Injection
+    from pytest_autorl.privacy.redactor import Redactor
+    from pytest_autorl.privacy.vault import SecureDataHandler
+    from pytest_autorl.resilience.classify import ErrorClassifier
+    from pytest_autorl.resilience.executor import RobustActionExecutor
     from pytest_autorl.virtual.mock import MockDevice, MockServer
 
 Scope = Literal["function", "class", "module", "package", "session"]
@@ -57,14 +64,24 @@ def _granted(request: pytest.FixtureRequest, root: Root) -> Iterator[Grant]:
     run = request.config.stash[run_key]
     _refuse_second_ticket(run, str(request.fixturename))
     requirement = requirement_for(request.node, root)
-    grant = run.grant(requirement, root, purpose=request.node.nodeid or f"the {root.scope}")
+    grant = run.seat.grant(requirement, root, purpose=request.node.nodeid or f"the {root.scope}")
+    for handle in grant.devices:
+        handle.new_classifier = partial(_classifier, request.config)
     yield grant
-    run.give_back(grant, root)
+    run.seat.give_back(grant, root)
+
+
+def _classifier(config: pytest.Config) -> ErrorClassifier:
+    """Tells which errors of single actions pass."""
+    from pytest_autorl.hooks import classification
+    from pytest_autorl.resilience.classify import ErrorClassifier
+
+    return ErrorClassifier(classification(config))
 
 
 def _refuse_second_ticket(run: Run, fixture: str) -> None:
     __tracebackhide__ = True
-    held = run.current.handles if run.current is not None else []
+    held = run.seat.current.handles if run.seat.current is not None else []
     if held:
         ids = ", ".join(handle.id for handle in held)
         raise LeaseConflictError(
@@ -113,6 +130,20 @@ def async_driver(autorl_driver: WebDriver) -> Iterator[AsyncDriver]:
     driver.close()
 
 
+@pytest.fixture
+def robust(request: pytest.FixtureRequest) -> RobustActionExecutor:
+    """Runs single actions, again where their errors pass by themselves; leases nothing by itself.
+
+    ``robust.execute(page.refresh)`` calls an action as it is. One that needs an argument gets the driver of the
+    test's device: ``robust.execute(lambda driver: driver.back())``.
+    """
+    from pytest_autorl.resilience.executor import RobustActionExecutor, on_the_only_one
+
+    run = request.config.stash[run_key]
+    base = on_the_only_one(lambda: run.seat.current.handles if run.seat.current is not None else [])
+    return RobustActionExecutor(base, classifier=_classifier(request.config))
+
+
 @pytest.fixture(scope="class")
 def class_driver(class_device: DeviceHandle) -> WebDriver:
     """The driver of `class_device`."""
@@ -158,3 +189,45 @@ def sample_ui_state() -> dict[str, Any]:
     from pytest_autorl.virtual.mock import sample_ui_state
 
     return sample_ui_state()
+
+
+@pytest.fixture
+def redactor(request: pytest.FixtureRequest) -> Redactor:
+    """What the run's own output passes, with numbers of its own: ``redactor.redact(text)``, ``redactor.register(key)``.
+
+    A value that is registered here is taken out of everything that this process writes from then on.
+    """
+    return request.config.stash[run_key].guard.redactor.fresh()
+
+
+@pytest.fixture
+def vault(request: pytest.FixtureRequest) -> SecureDataHandler:
+    """Encrypts fields with the key in ``AUTORL_ENCRYPTION_KEY``, for this run; names values by pseudonyms.
+
+    What it encrypts is read again by ``SecureDataHandler(run_id=...)`` with the id of this run.
+    """
+    from pytest_autorl.privacy.vault import SecureDataHandler
+
+    run = request.config.stash[run_key]
+    return SecureDataHandler(
+        run_id=run.identity.run_id, fields=run.settings.redact_fields, redactor=run.guard.redactor.fresh()
+    )
+
+
+@pytest.fixture(scope="session")
+def injection_corpus() -> tuple[Injection, ...]:
+    """Texts that try to take over a language model, and harmless ones like them: family, text, is_malicious, note."""
+    from pytest_autorl.privacy.corpus import injection_corpus
+
+    return injection_corpus()
+
+
+@pytest.fixture
+def autorl_log(request: pytest.FixtureRequest) -> ActionLogger:
+    """A logger for steps of a test: ``autorl_log.log_device_action(device.id, "tap", {"on": "sign in"})``.
+
+    Its records carry run, test, worker and device, and are in the run's own log where there is one.
+    """
+    from pytest_autorl.observe.actions import get_logger
+
+    return get_logger("autorl").bind(nodeid=request.node.nodeid)

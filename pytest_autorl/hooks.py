@@ -12,6 +12,7 @@ Implement one in a `conftest.py` in the root folder, or in a plugin of your own:
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_autorl.farm.device import Device
     from pytest_autorl.farm.sample import HealthSample
+    from pytest_autorl.resilience.info import ErrorInfo
 
 
 @pytest.hookspec
@@ -45,6 +47,35 @@ def pytest_autorl_probe_device(
         def pytest_autorl_probe_device(device, sample):
             if not (Path("/run/chargers") / device.id).exists():
                 return HealthSample(is_online=False)
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_autorl_classify_error(error: BaseException, config: pytest.Config) -> ErrorInfo | None:
+    """Say what a failure means; None leaves it to others, and in the end to the table of the plugin.
+
+    Called in the process that has run the test, for each failure of its set-up, call and teardown. The first plugin
+    that answers counts, even against what the table holds for CRITICAL. A domain of `DEVICE`, `SERVER` or `FARM` makes
+    the test run again elsewhere, as a failure of the infrastructure. A plugin that raises, or returns something else,
+    is warned of once, and the table decides. "Something else" is also an ErrorInfo with a field of another type or with
+    a word that it cannot have: what is answered must pass between processes.
+
+    Args:
+        error: What was raised. What it came from is in `__cause__` and `__context__`.
+
+    Example: an app that says it is under maintenance is no reason to give up.
+
+        from pytest_autorl.resilience import ErrorCategory, ErrorDomain, ErrorInfo, ErrorSeverity, Strategy
+
+        def pytest_autorl_classify_error(error):
+            if isinstance(error, MaintenanceError):
+                return ErrorInfo(
+                    error="MaintenanceError",
+                    category=ErrorCategory.TRANSIENT,
+                    severity=ErrorSeverity.LOW,
+                    domain=ErrorDomain.APP,
+                    strategy=Strategy.RETRY,
+                )
     """
 
 
@@ -96,6 +127,59 @@ def with_plugins(
     return ask
 
 
+def classification(config: pytest.Config) -> Callable[[BaseException], ErrorInfo | None]:
+    """`pytest_autorl_classify_error` as an `ErrorClassifier` asks it: whatever plugins do, it raises nothing."""
+    from pytest_autorl.resilience.classify import checked
+
+    hook = config.hook.pytest_autorl_classify_error
+    told: set[str] = set()
+
+    def ask(error: BaseException) -> ErrorInfo | None:
+        if not hook.get_hookimpls():
+            return None
+        try:
+            found = hook(error=error, config=config)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as mistake:  # pytest's own outcomes (skip, fail) are no Exceptions
+            # Of a foreign exception only the class, since its text may hold anything.
+            _warn_once(
+                f"of {_culprit(hook, mistake.__traceback__, config)} failed: {type(mistake).__name__}", told
+            )
+            return None
+        try:
+            return None if found is None else checked(found)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as mistake:  # a class of the suite's own may do anything when it is looked at
+            is_known = isinstance(mistake, TypeError | ValueError)
+            what = mistake if is_known else f"what cannot be read: {type(mistake).__name__}"
+            # pluggy does not say whose the first result is.
+            _warn_once(f"of {_names(hook, config)} returned {what}", told)
+            return None
+
+    return ask
+
+
+def _warn_once(what: str, told: set[str]) -> None:
+    if what in told:
+        return
+    told.add(what)
+    warning = pytest.PytestWarning(f"pytest_autorl_classify_error {what}; the plugin's own table decides")
+    try:
+        warnings.warn(warning, stacklevel=2)
+    except pytest.PytestWarning:
+        # The suite makes errors of warnings: this one would take the place of the failure that is looked at.
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", pytest.PytestWarning)
+            warnings.warn(warning, stacklevel=2)
+
+
+def _names(hook: Any, config: pytest.Config) -> str:
+    """The plugins that implement a hook, for people."""
+    return " or ".join(sorted(_name(impl, config) for impl in hook.get_hookimpls()))
+
+
 def _culprit(hook: Any, traceback: TracebackType | None, config: pytest.Config) -> str:
     """Name of the plugin whose part of a hook an exception has come through."""
     codes = set()
@@ -104,8 +188,12 @@ def _culprit(hook: Any, traceback: TracebackType | None, config: pytest.Config) 
         traceback = traceback.tb_next
     for impl in hook.get_hookimpls():
         if getattr(impl.function, "__code__", None) in codes:
-            name = str(impl.plugin_name)
-            path = Path(name)
-            # A conftest.py is named by its path.
-            return str(path.relative_to(config.rootpath)) if path.is_relative_to(config.rootpath) else name
+            return _name(impl, config)
     return "a plugin"
+
+
+def _name(impl: Any, config: pytest.Config) -> str:
+    """Name of the plugin that an implementation is of; a conftest.py is named by its path."""
+    name = str(impl.plugin_name)
+    path = Path(name)
+    return str(path.relative_to(config.rootpath)) if path.is_relative_to(config.rootpath) else name

@@ -29,6 +29,13 @@ def _count(raw: str) -> int:
     return value
 
 
+def _retries(raw: str) -> int:
+    value = _count(raw)
+    if value > 99:
+        raise ValueError("must be between 0 and 99")
+    return value
+
+
 def _percent(raw: str) -> float:
     value = float(raw.rstrip("% "))
     if not 0 <= value <= 100:
@@ -123,6 +130,7 @@ class Option:
         kinds: dict[Any, Literal["bool", "int", "float"]] = {
             _switch: "bool",
             _count: "int",
+            _retries: "int",
             _seconds: "float",
         }
         return kinds.get(self.parse, "string")
@@ -173,17 +181,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retries",
         metavar="N",
-        parse=_count,
-        built=False,
-        already=0,
-        help="attempts after the first for unmarked tests; an explicit 0 disables every rerun",
+        parse=_retries,
+        help="attempts after the first for unmarked tests (default 0); an explicit 0 disables every rerun",
     ),
     Option(
         name="retry_budget",
         metavar="P",
         parse=_percent,
-        built=False,
-        help="percent of the tests that retries may add to a run",
+        help="percent of the tests that retries may add to a run, never fewer than 20 attempts (default 20)",
     ),
     Option(
         name="recovery",
@@ -200,9 +205,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="redact",
         choices=("on", "strict", "off"),
-        built=False,
-        already="off",
-        help="redaction of everything that a run writes or prints",
+        help="redaction of everything that a run writes or prints: on (default), strict (what cannot be looked into "
+        "is dropped, a find in the reports fails the run), off",
     ),
     Option(name="run_id", parse=_run_id, metavar="ID", help="name of this run (default: made from the time)"),
     Option(
@@ -253,7 +257,6 @@ OPTIONS: tuple[Option, ...] = (
         name="abort_on_critical",
         flag=True,
         parse=_switch,
-        built=False,
         help="end the run at the first CRITICAL failure",
     ),
     Option(
@@ -267,15 +270,43 @@ OPTIONS: tuple[Option, ...] = (
         name="redact_patterns",
         surface="ini",
         parse=_lines,
-        built=False,
-        help="more patterns to redact, one a line",
+        help="more patterns to redact, one a line (regular expressions); farm file: observability.redact_patterns",
     ),
     Option(
         name="redact_fields",
         surface="ini",
         parse=_lines,
-        built=False,
-        help="more field names to redact, one a line",
+        help="more names of fields whose values are redacted, one a line; farm file: observability.redact_fields",
+    ),
+    Option(
+        name="mask_selectors",
+        surface="ini",
+        parse=_lines,
+        help="elements that are masked in screenshots, one a line: id=..., accessibility id=..., css=..., text~=...",
+    ),
+    Option(
+        name="mask_status_bar",
+        surface="ini",
+        parse=_switch,
+        help="mask the status bar in screenshots too",
+    ),
+    Option(
+        name="log_max_bytes",
+        surface="ini",
+        parse=_count,
+        help="size at which a log file is rotated, bytes; 0 = never (default 10000000)",
+    ),
+    Option(
+        name="log_backup_count",
+        surface="ini",
+        parse=_count,
+        help="how many rotated files of a log are kept (default 5)",
+    ),
+    Option(
+        name="log_retention_days",
+        surface="ini",
+        parse=_count,
+        help="days for which logs of earlier runs are kept; 0 = none is (default 14)",
     ),
     Option(
         name="lease_ttl",

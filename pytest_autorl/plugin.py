@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -61,6 +62,24 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
         return wiring.auto_workers(config)
     except AutorlError as error:
         raise pytest.UsageError(f"autorl: {error}") from error
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Before pytest captures anything: what leaves is redacted from here on."""
+    from pytest_autorl import guarding
+
+    guarding.begin(early_config)
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Before xdist looks at its options: which distribution the user chose, if any."""
+    from pytest_autorl.dispatch.choice import note_choice
+
+    note_choice(config)
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:

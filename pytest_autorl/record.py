@@ -22,6 +22,7 @@ class TestRecord:
     Attributes:
         grants: What the test itself was granted, function-scoped.
         shared: Devices of wider scopes that it works with; kept, since the last test's teardown ends the scope.
+        number: Which attempt of its test it is.
         waited_s: Seconds that it waited for grants, of wider scopes too where it was the first to ask.
         set_up_s: When its set-up had ended.
         is_refused: It could not run at all; it had no device, whatever its scopes hold.
@@ -31,6 +32,7 @@ class TestRecord:
 
     nodeid: str
     begun_s: float
+    number: int = 1
     is_refused: bool = False
     grants: list[Grant] = field(default_factory=list)
     shared: dict[str, DeviceHandle] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class TestRecord:
     outcome: Literal["passed", "failed", "skipped"] = "passed"
     blame: str | None = None
     culprit: str = ""
+    reason: str = ""
     #: What the gate decided on the way, see `checkup.to_wire`.
     checks: list[dict[str, Any]] = field(default_factory=list)
     #: Devices that Allure knows of already.
@@ -46,17 +49,28 @@ class TestRecord:
     #: Session seconds of each shared device before this test, and of all devices at the end of set-up.
     session_before_s: dict[str, float] = field(default_factory=dict)
     session_in_setup_s: float = 0.0
+    #: How many sessions had been opened for each shared device before this test.
+    sessions_before: dict[str, int] = field(default_factory=dict)
 
     def share(self, handles: Iterable[DeviceHandle]) -> None:
         """The test works with devices of a wider scope."""
         for handle in handles:
             self.shared[handle.id] = handle
             self.session_before_s.setdefault(handle.id, handle.session_s)
+            self.sessions_before.setdefault(handle.id, handle.sessions)
 
     @property
     def handles(self) -> list[DeviceHandle]:
         """Its devices."""
         return [*(handle for grant in self.grants for handle in grant.devices), *self.shared.values()]
+
+    @property
+    def suspects(self) -> list[str]:
+        """Ids of its devices where they, or what is behind them, made it fail: the one that the error names, or all."""
+        if self.outcome != "failed" or self.blame not in ("device", "farm"):
+            return []
+        ids = [handle.id for handle in self.handles]
+        return [self.culprit] if self.culprit in ids else ids
 
     def end_setup(self, now_s: float) -> None:
         """Set-up is over, well or not."""
@@ -82,7 +96,7 @@ class TestRecord:
             module=self.nodeid.partition("::")[0],
             devices=tuple(handle.id for handle in handles),
             need=need,
-            attempt=1,
+            attempt=self.number,
             outcome=self.outcome,
             blame=self.blame,
             worker=worker,
@@ -92,6 +106,8 @@ class TestRecord:
             fixture_s=fixture_s,
             waited_s=self.waited_s,
             culprit=self.culprit,
+            reason=self.reason,
+            sessions=sum(handle.sessions - self.sessions_before.get(handle.id, 0) for handle in handles),
             gate=tuple(self.checks),
         )
 

@@ -11,38 +11,40 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_autorl.capture.guard import Guard
 from pytest_autorl.errors import (
-    AutorlError,
-    DeviceUnhealthyError,
     NoFarmError,
-    OutOfServiceError,
     StateError,
 )
-from pytest_autorl.identity import RunIdentity, new_identity
 from pytest_autorl.settings import Settings
 
+# Every run loads this module, also one that asks for nothing of ours.
 if TYPE_CHECKING:
     import random
 
     from pytest_autorl.capture.sink import Attach, Sink
     from pytest_autorl.checkup import Checkups, Probe
+    from pytest_autorl.dispatch.estimate import Estimates
+    from pytest_autorl.dispatch.orders import Holds
     from pytest_autorl.dispatch.trace import Attempt
     from pytest_autorl.farm.config import FarmConfig
     from pytest_autorl.farm.pool import Grant, Pool
     from pytest_autorl.farm.providers.base import Provider
-    from pytest_autorl.farm.requirement import Requirement
-    from pytest_autorl.needs import Root
-    from pytest_autorl.record import TestRecord
+    from pytest_autorl.identity import RunIdentity
+    from pytest_autorl.privacy.inputs import InputGuard
+    from pytest_autorl.seat import Seat
+    from pytest_autorl.state.history import History
     from pytest_autorl.state.leases import DeviceState, Loss, Unclean, Waiting
     from pytest_autorl.state.place import Place
+    from pytest_autorl.state.sqlite import SqliteEngine
     from pytest_autorl.state.store import DurableStore
 
 Role = Literal["single", "controller", "worker"]
@@ -80,11 +82,10 @@ class Run:
         self.worker = worker
         self.reports = reports
         self.allure_is_active = False
-        self.current: TestRecord | None = None
-        self._item: pytest.Item | None = None
-        #: Grants of wider scopes that are alive.
-        self.scoped: dict[Root, Grant] = {}
+        #: What everything passes that this process writes or prints.
+        self.guard = Guard("on")
         self.zero_s: float | None = None
+        self._has_dispatched = False
         self._identity = identity
         self._sink: Sink | None = None
         self._attach: Attach | None = None
@@ -99,6 +100,20 @@ class Run:
         self.notes: list[str] = []
         self._providers: dict[str, Provider] | None = None
         self._checkups: Checkups | None = None
+        #: A test that has failed may run again; not where somebody debugs, or said that none does.
+        self.reruns = True
+        #: Tests run as the controller orders them; else one after the other, each until it has its verdict.
+        self.is_ordered = False
+        #: How many tests can run at once.
+        self.worker_count = 1
+        #: What the dispatch of the run knows, where there is one: how long things take, why a test went where it did
+        #: (by test and attempt), and when devices were out of service.
+        self.estimates: Estimates | None = None
+        self.whys: Mapping[tuple[str, int], str] = {}
+        self.outages: Sequence[Mapping[str, Any]] = ()
+        #: Told of each test whose set-up has ended with a device, where its report is kept back.
+        self.on_begun: Callable[[Mapping[str, Any]], None] | None = None
+        self._engine: SqliteEngine | None = None
         #: Lays what other plugins know of a device over what we have found out.
         self.plugins: Callable[[Probe], Probe] = lambda probe: probe
 
@@ -108,8 +123,17 @@ class Run:
     def identity(self) -> RunIdentity:
         """Name and seed of the run: the controller's, or made at first use."""
         if self._identity is None:
+            from pytest_autorl.identity import new_identity
+
             self._identity = new_identity(self.settings)
         return self._identity
+
+    @cached_property
+    def seat(self) -> Seat:
+        """The test that runs now."""
+        from pytest_autorl.seat import Seat
+
+        return Seat(self)
 
     @property
     def sink(self) -> Sink:
@@ -117,7 +141,7 @@ class Run:
         if self._sink is None:
             from pytest_autorl.capture.sink import Sink
 
-            self._sink = Sink(self.reports, attach=self._attach)
+            self._sink = Sink(self.reports, redactor=self.guard, attach=self._attach)
         return self._sink
 
     @property
@@ -137,7 +161,9 @@ class Run:
             from pytest_autorl.farm.providers import build
             from pytest_autorl.farm.providers.base import Places
 
-            places = Places.beside(self.place.path, rootdir=self.rootdir, reports=self.reports)
+            places = Places.beside(
+                self.place.path, rootdir=self.rootdir, reports=self.reports, redaction=self.guard.plain()
+            )
             self._providers = build(self.farm, self.settings, place=places)
             for name, state in self.identity.providers.items():
                 self._providers[name].attach(state)
@@ -176,7 +202,7 @@ class Run:
 
         of_run = {d.id for d in self.farm.devices if self.providers[d.provider].scope == "run"}
         # Workers come later, to a state that was looked at already.
-        engine = SqliteEngine(self.place.path, checks=self.role != "worker")
+        engine = self._engine = SqliteEngine(self.place.path, checks=self.role != "worker")
         self.notes += engine.notes
         return DurableStore(
             engine,
@@ -214,11 +240,16 @@ class Run:
 
         Nothing is made by looking. Raises StateError.
         """
-        store = self._store  # another thread may close it meanwhile
-        if store is None:
+        seen = self.look_around()
+        if seen is None:
             return None
         run_id = self.identity.run_id
-        return store.devices(), [waiting for waiting in store.queue() if waiting.run == run_id]
+        return seen[0], [waiting for waiting in seen[1] if waiting.run == run_id]
+
+    def look_around(self) -> tuple[Mapping[str, DeviceState], Sequence[Waiting]] | None:
+        """The same, with all who wait, of other runs too. Raises StateError."""
+        store = self._store  # another thread may close it meanwhile
+        return None if store is None else (store.devices(), store.queue())
 
     def device_states(self) -> Mapping[str, DeviceState]:
         """What the state knows of the farm's devices now, by id; nothing is made by looking. Raises StateError."""
@@ -228,6 +259,45 @@ class Run:
 
         own = self._identity.run_id if self._identity is not None else ""
         return {state.device_id: state for state in peek(self.place.path).devices if state.run in ("", own)}
+
+    def in_service(self) -> frozenset[str]:
+        """Ids of the devices that tests use or can use now; one that is being recovered may not come back."""
+        from pytest_autorl.farm.device import DeviceStatus
+
+        states: Mapping[str, DeviceState] = {}
+        with contextlib.suppress(StateError):
+            states = self.device_states()
+        usable = (DeviceStatus.AVAILABLE, DeviceStatus.BUSY)
+        return frozenset(
+            device.id
+            for device in self.farm.devices
+            if device.id not in states or states[device.id].status in usable
+        )
+
+    def up(self) -> frozenset[str]:
+        """Ids of the devices of the farm that are in service, in use or not; all where that cannot be found out."""
+        from pytest_autorl.farm.device import DeviceStatus
+
+        states: Mapping[str, DeviceState] = {}
+        with contextlib.suppress(StateError):
+            states = self.device_states()
+        # One that is held, for a test or to be recovered, comes back by itself.
+        return frozenset(
+            device.id
+            for device in self.farm.devices
+            if device.id not in states
+            or bool(states[device.id].owner)
+            or states[device.id].status is DeviceStatus.AVAILABLE
+        )
+
+    @property
+    def history(self) -> History:
+        """How long the suite's tests took in earlier runs. Raises StateError."""
+        from pytest_autorl.state.history import History, suite_of
+
+        _ = self.store
+        assert self._engine is not None  # opened with the store
+        return History(self._engine, suite=suite_of(self.rootdir))
 
     @property
     def checkups(self) -> Checkups:
@@ -260,12 +330,20 @@ class Run:
                 parks=True,
                 gate=self.checkups.gate,
                 is_patient=self.settings.unhealthy == "wait",
+                inputs=self.inputs,
                 events=self._note,
                 chance=self._random("pool"),
             )
             if self.role == "single":  # else the controller does
                 self.checkups.start()
         return self._pool
+
+    @cached_property
+    def inputs(self) -> InputGuard:
+        """Looks at what the tests of this process type into devices, and counts."""
+        from pytest_autorl.privacy.inputs import InputGuard
+
+        return InputGuard()
 
     def _random(self, part: str) -> random.Random:
         import random
@@ -284,6 +362,14 @@ class Run:
 
     # -- life ----------------------------------------------------------------------------------------------
 
+    def launch(self) -> None:
+        """Tests will need devices: simulated ones come up meanwhile. Waits for nothing; what is wrong is told later."""
+        from pytest_autorl.farm.providers.virtual import VirtualProvider
+
+        for provider in self.providers.values():
+            if isinstance(provider, VirtualProvider):
+                provider.launch()
+
     def start_providers(self) -> RunIdentity:
         """Bring up what the whole run shares; called in the controller. Returns what workers must know."""
         states = {name: dict(provider.start()) for name, provider in self.providers.items()}
@@ -295,6 +381,12 @@ class Run:
         self.zero_s = at_s
         for provider in self.providers.values():
             provider.begin(at_s)
+
+    def begin_once(self, at_s: float) -> None:
+        """The same, where nothing has said it before: the first order to a worker."""
+        if not self._has_dispatched:
+            self._has_dispatched = True
+            self.begin(at_s)
 
     def close(self) -> None:
         """Give everything back. Every part gets its turn; errors are raised together at the end."""
@@ -329,82 +421,47 @@ class Run:
             with contextlib.suppress(StateError):
                 self._store.abandon()
 
-    # -- the test that runs now ------------------------------------------------------------------------------
+    # -- devices of tests --------------------------------------------------------------------------------------
 
-    def begin_plain_test(self, item: pytest.Item) -> None:
-        """A test starts that asks for nothing of ours, as far as can be seen."""
-        self._item, self.current = item, None
+    def doubt(self, device_ids: Collection[str]) -> None:
+        """An attempt was lost with these devices: ask them how they are, before others lose theirs."""
+        for device in self.farm.devices if device_ids else ():
+            if device.id in device_ids:
+                with contextlib.suppress(StateError):  # whoever needs the state says what is wrong with it
+                    self.checkups.gate.look(device)
 
-    def begin_test(self, item: pytest.Item, record: TestRecord, roots: Iterable[Root]) -> None:
-        """A test starts; `roots` are the leasing fixtures of its closure."""
-        from pytest_autorl.record import record_key
+    def release(self, grant: Grant) -> None:
+        """Give back what the pool has granted."""
+        if self._pool is not None:  # else the run was closed, and everything given back with it
+            self._pool.release(grant)
 
-        self._item, self.current = item, record
-        item.stash[record_key] = record
-        for root in roots:
-            if root in self.scoped:
-                record.share(self.scoped[root].devices)
+    def fetch_checks(self) -> list[dict[str, Any]]:
+        """What the gate has decided since it was last asked."""
+        return self._checkups.fetch() if self._checkups is not None else []
 
-    def end_test(self) -> None:
-        """The test is over."""
-        self._item = self.current = None
+    @property
+    def holds(self) -> Holds:
+        """The devices that this process has."""
+        from pytest_autorl.dispatch.orders import Holds
 
-    def grant(self, requirement: Requirement, root: Root, *, purpose: str) -> Grant:
-        """Lease for a root fixture, and remember it for the test's record."""
-        try:
-            grant = self.pool.acquire(requirement, purpose=purpose)
-        except AutorlError as error:
-            self._note_checks()
-            if isinstance(error, OutOfServiceError) and self.settings.unhealthy == "skip":
-                pytest.skip(str(error.args[0]))
-            if isinstance(error, OutOfServiceError) and self.settings.unhealthy == "fail":
-                do = "mend them, or wait for them: --autorl-unhealthy wait"
-                raise DeviceUnhealthyError(str(error.args[0]), do=do) from None
-            raise
-        if self.current is None and self._item is not None:
-            from pytest_autorl.record import TestRecord
-
-            # Asked for in the middle: before, the test had no device, and what follows is no set-up of its own
-            # (if this still is its set-up, the end of that corrects it).
-            begun_s = grant.devices[0].granted_at_s
-            record = TestRecord(nodeid=self._item.nodeid, begun_s=begun_s, set_up_s=begun_s)
-            self.begin_test(self._item, record, ())
-        self._note_checks()
-        if self.current is not None:
-            self.current.waited_s += grant.waited_s
-            if root.scope == "function":
-                self.current.grants.append(grant)
-            else:
-                self.current.share(grant.devices)
-        if root.scope != "function":
-            self.scoped[root] = grant
-        return grant
+        parked, used = self._pool.holdings() if self._pool is not None else ((), ())
+        return Holds(parked=parked, used=used)
 
     @property
     def found_unfit(self) -> Mapping[str, str]:
         """What the monitor of this process has found unfit so far, with why."""
         return dict(self._checkups.unfit) if self._checkups is not None else {}
 
-    def _note_checks(self) -> None:
-        """What the gate has decided meanwhile belongs to the test that asked, whether it got a device or not."""
-        if self._checkups is not None and self.current is not None:
-            self.current.checks += self._checkups.fetch()
-
     def record(self, attempt: Attempt) -> None:
         """Count what an attempt says of its devices; the test's own failures say nothing against them."""
-        if self._checkups is not None and attempt.outcome != "lost":
-            is_bad = attempt.blame == "device"
+        is_bad = attempt.blame == "device"
+        # That a worker died says nothing of a device, either way.
+        if self._checkups is not None and (attempt.outcome != "lost" or is_bad):
             for device_id in attempt.devices:
                 # Of several devices the one that the error names.
                 self._checkups.record(
                     device_id, is_success=not (is_bad and attempt.culprit in ("", device_id))
                 )
-
-    def give_back(self, grant: Grant, root: Root) -> None:
-        """End what `grant` began."""
-        self.scoped.pop(root, None)
-        if self._pool is not None:  # else the run was closed, and everything given back with it
-            self._pool.release(grant)
 
     @property
     def farm_options(self) -> list[str]:

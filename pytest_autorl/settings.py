@@ -55,6 +55,11 @@ class Settings:
     gate: bool = False
     redact_patterns: tuple[str, ...] = ()
     redact_fields: tuple[str, ...] = ()
+    mask_selectors: tuple[str, ...] = ()
+    mask_status_bar: bool = False
+    log_max_bytes: int = 10_000_000
+    log_backup_count: int = 5
+    log_retention_days: int = 14
     lease_ttl: float = 60.0
     lease_heartbeat: float = 15.0
     plain_fixtures: bool = False

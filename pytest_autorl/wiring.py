@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_autorl import plain_fixtures
+from pytest_autorl import guarding, plain_fixtures
+from pytest_autorl.attempts.policies import is_switched_off, is_watched
 from pytest_autorl.collection import Collection
 from pytest_autorl.dispatch import workers
 from pytest_autorl.errors import UsageError
 from pytest_autorl.hooks import with_plugins
 from pytest_autorl.options import OPTIONS
+from pytest_autorl.parts import Parts
 from pytest_autorl.private_api import defines_fixture
 from pytest_autorl.run import Role, Run, is_windows, place_of, run_key
 from pytest_autorl.settings import DEFAULT_FARM, Settings, given, resolve
 
 if TYPE_CHECKING:
+    from pytest_autorl.capture.guard import Guard
+    from pytest_autorl.capture.sink import Attach, Kind
     from pytest_autorl.dispatch.orphan import ParentWatch
 
 
@@ -29,28 +33,21 @@ def set_up(config: pytest.Config) -> None:
     run = make_run(config)
     run.plugins = lambda probe: with_plugins(probe, config)
     config.stash[run_key] = run
-    register = config.pluginmanager.register
-    register(Collection(run, lambda: _register_reports(config, run)), "autorl-collection")
-    register(_Life(run, workers.parent_of_worker(config)), "autorl-life")
+    guarding.go_on(config, run)
     fixtures = _register_plain_fixtures(config, run.settings)
-    if run.config is None:
-        return
-    _register_reports(config, run)
-    if workers.is_controller(config):
-        workers.refuse_remote_workers(config)
-        register(workers.Controller(run), "autorl-workers")
-    if run.role != "worker":
-        from pytest_autorl.capture.results import Results
-
-        register(Results(run, run.config, fixtures), "autorl-results")
+    parts = Parts(config, run, fixtures)
+    collection = Collection(run, on_needs=parts.meet_needs, on_policies=parts.add_attempts)
+    config.pluginmanager.register(collection, "autorl-collection")
+    config.pluginmanager.register(_Life(config, run, workers.parent_of_worker(config)), "autorl-life")
+    parts.add_all()
 
 
 class _Life:
     """Late parts: what is known only when every plugin is there, and the end."""
 
-    def __init__(self, run: Run, parent: int | None) -> None:
+    def __init__(self, config: pytest.Config, run: Run, parent: int | None) -> None:
         self._run = run
-        self._end_log = start_log(run)
+        self._end_log = start_log(config, run)
         self._watch: ParentWatch | None = None
         if parent is not None and parent == os.getppid() and run.config is not None:
             from pytest_autorl.dispatch.orphan import GRACE_S, ParentWatch, end_now
@@ -60,9 +57,8 @@ class _Life:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """allure-pytest and pytest's reporter register in their own configure, which may come after ours."""
         if session.config.pluginmanager.has_plugin("allure_listener"):
-            from pytest_autorl.capture.allure import attach
-
-            self._run.use_allure(attach)
+            self._run.use_allure(_attach_for(self._run.guard))
+        guarding.end_start(session.config, self._run.guard)
         if self._run.config is not None and self._run.role != "worker":
             from pytest_autorl.capture.live import add_live_line
 
@@ -89,31 +85,71 @@ class _Life:
             self._end_log()  # last: closing is logged too
 
 
-def start_log(run: Run) -> Callable[[], None]:
+def _attach_for(guard: Guard) -> Attach:
+    """Attaches our own artefacts to Allure: images of ours are masked where they could be, which others' are not."""
+    from pytest_autorl.capture.allure import attach
+    from pytest_autorl.capture.sink import UNMASKED
+
+    def attach_ours(name: str, body: str | bytes, kind: Kind) -> None:
+        if isinstance(body, bytes) and not name.endswith(UNMASKED):
+            guard.vouch(body)
+        attach(name, body, kind)
+
+    return attach_ours
+
+
+def start_log(config: pytest.Config, run: Run) -> Callable[[], None]:
     """The run's own log, when one was asked for; returns what ends it.
 
     JSON (also when only a level was given) goes into ``logs/<worker>.jsonl`` of the reports, text to the terminal.
+    What the suite and other libraries log is in it too.
     """
     # A bare LOG_LEVEL may be meant for other programs: without a farm nothing of ours runs, nothing is written.
     if run.config is None or not {"log_format", "log_level"} & run.settings.sources.keys():
         return lambda: None
+    from pytest_autorl.capture.log_ids import LogIds
     from pytest_autorl.observe.logging import remove_logging, setup_logging
 
-    is_json = run.settings.log_format != "console"
-    stream = run.sink.open_log(f"logs/{run.worker}.jsonl") if is_json else run.sink.open_console()
-    handler = setup_logging(run.settings.log_level, is_json, stream=stream)
+    settings = run.settings
+    common: dict[str, Any] = {
+        "redactor": None if run.guard.is_off else run.guard.redactor,
+        "redact": not run.guard.is_off,
+        "third_party": True,
+        "context": {"run_id": run.identity.run_id, "worker": run.worker},
+    }
+    if settings.log_format == "console":
+        stream = run.sink.open_console()
+        handler = setup_logging(settings.log_level, False, stream=stream, **common)
+        close = stream.close
+    else:
+        handler = setup_logging(
+            settings.log_level,
+            True,
+            path=run.sink.root / "logs" / f"{run.worker}.jsonl",
+            fresh=True,
+            max_bytes=settings.log_max_bytes,
+            backup_count=settings.log_backup_count,
+            retention_days=settings.log_retention_days,
+            **common,
+        )
+        close = _nothing
+    config.pluginmanager.register(LogIds(run), "autorl-log-ids")
 
     def end() -> None:
         remove_logging(handler)
-        stream.close()
+        close()
 
     return end
 
 
+def _nothing() -> None:
+    """The file is the handler's own."""
+
+
 def auto_workers(config: pytest.Config) -> int | None:
     """What ``-n auto`` means with this run's farm. Raises AutorlError."""
-    farm = make_run(config).config
-    return workers.auto_workers(len(farm.devices) if farm is not None else 0, os.environ)
+    run = make_run(config)
+    return workers.auto_workers(len(run.up()) if run.config is not None else 0, os.environ)
 
 
 def make_run(config: pytest.Config) -> Run:
@@ -138,7 +174,7 @@ def make_run(config: pytest.Config) -> Run:
     role: Role = (
         "worker" if workers.is_worker(config) else "controller" if workers.is_controller(config) else "single"
     )
-    return Run(
+    run = Run(
         settings=settings,
         config=farm,
         rootdir=config.rootpath,
@@ -147,6 +183,9 @@ def make_run(config: pytest.Config) -> Run:
         identity=workers.identity_of_worker(config),
         reports=Path(settings.reports),
     )
+    run.reruns = not (is_watched(config) or is_switched_off(settings))
+    run.worker_count = workers.count_of_worker(config)
+    return run
 
 
 def _check_lease(settings: Settings) -> None:
@@ -203,20 +242,14 @@ def _farm(config: pytest.Config, cli: dict[str, Any], ini: dict[str, Any]) -> tu
 
 def _check_apps(farm: Any) -> None:
     """Load the users' app models once before the run: a mistake in one is told at once, not at the first test."""
-    from pytest_autorl.virtual.app_loader import load_model
     from pytest_autorl.virtual.library import load_app, shipped_apps
 
+    shipped = shipped_apps()
     for block in farm.providers.values():
-        if block.type == "virtual" and block.app not in shipped_apps():
+        if block.type == "virtual" and block.app not in shipped:
+            from pytest_autorl.virtual.app_loader import load_model
+
             load_model(block.app, load_app(block.app))
-
-
-def _register_reports(config: pytest.Config, run: Run) -> None:
-    if run.role == "controller" or config.pluginmanager.has_plugin("autorl-reports"):
-        return
-    from pytest_autorl.capture.reports import AttemptReports
-
-    config.pluginmanager.register(AttemptReports(run), "autorl-reports")
 
 
 def _register_plain_fixtures(config: pytest.Config, settings: Settings) -> str:

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from lab import until
-from pytest_autorl.capture.reports import blame_of, culprit_of
 from pytest_autorl.capture.terminal import health_lines
 from pytest_autorl.checkup import Checkups, StateBook, told
-from pytest_autorl.errors import DeviceProviderError, DeviceTimeoutError, UsageError
 from pytest_autorl.farm.config import virtual_farm
 from pytest_autorl.farm.device import Device, DeviceStatus
 from pytest_autorl.farm.fitness import Verdict
@@ -143,31 +141,7 @@ def test_the_summary_tells_each_device_once_with_the_last_reason() -> None:
     assert lines == ["not fit: a, refused 2 times: battery 10 % (still so at the end)", "not fit: c: hot"]
 
 
-# -- whose fault -----------------------------------------------------------------------------------------------
-
-
-def caught(error: BaseException, cause: BaseException | None = None) -> pytest.ExceptionInfo[BaseException]:
-    with pytest.raises(type(error)) as info:
-        raise error from cause
-    return info
-
-
-@pytest.mark.parametrize(
-    ("error", "cause", "blame", "culprit"),
-    [
-        (DeviceTimeoutError("late", device_id="a"), None, "device", "a"),
-        (AssertionError(), DeviceTimeoutError("late", device_id="b"), "device", "b"),
-        (DeviceProviderError("gone"), None, "farm", ""),
-        (UsageError("wrong"), DeviceTimeoutError("late", device_id="b"), "test", ""),
-        (AssertionError(), None, "test", ""),
-    ],
-)
-def test_the_first_error_of_ours_says_whose_fault_it_is_and_which_device(
-    error: BaseException, cause: BaseException | None, blame: str, culprit: str
-) -> None:
-    info = caught(error, cause)
-
-    assert (blame_of(info), culprit_of(info)) == (blame, culprit)
+# -- from pytest ------------------------------------------------------------------------------------------------
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def test_hypothesis_draws_examples_on_one_wide_device(pytester: pytest.Pytester)
         """
     )
 
-    run(pytester).assert_outcomes(passed=1)
+    run(pytester, "-p", "hypothesispytest").assert_outcomes(passed=1)
 
 
 def test_the_async_driver_works_with_and_without_an_asyncio_plugin(pytester: pytest.Pytester) -> None:
@@ -416,7 +416,8 @@ def test_no_secret_of_the_farm_stands_in_a_failure(
             "devices: [{id: d, count: 2, provider: lab, platform: android,"
             " capabilities: {'lab:accessKey': '${LAB_KEY}'}}]\n"
         )
-        result = pytester.runpytest_subprocess("-l", "-vv", "--autorl-state", "state.db", "--tb=long")
+        once = ("--autorl-retries", "0")  # one that is lost takes its device out of service
+        result = pytester.runpytest_subprocess("-l", "-vv", "--autorl-state", "state.db", "--tb=long", *once)
 
     result.assert_outcomes(failed=1, errors=1)
     output = result.stdout.str() + result.stderr.str()

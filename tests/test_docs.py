@@ -10,6 +10,7 @@ Comments in the pages say what is checked:
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import shlex
@@ -17,15 +18,29 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from pytest_autorl import errors, plugin
+from pytest_autorl import errors, plugin, resilience
+from pytest_autorl.capture.guard import ENCRYPTION_KEY, MODES
 from pytest_autorl.dispatch.trace import Attempt, trace_row
 from pytest_autorl.farm.config import json_schema, load_farm
+from pytest_autorl.farm.policies import Observability
 from pytest_autorl.options import OPTIONS, Option
+from pytest_autorl.privacy.redactor import Redactor
+from pytest_autorl.privacy.span import KINDS
+from pytest_autorl.resilience.info import (
+    ERROR_TYPES,
+    ErrorCategory,
+    ErrorDomain,
+    ErrorInfo,
+    ErrorSeverity,
+    Family,
+    Strategy,
+)
 from pytest_autorl.settings import Settings
 from pytest_autorl.virtual.faults import EVENTS, FAULTS
 
@@ -35,6 +50,14 @@ PAGES = [ROOT / "README.md", *DOCS]
 
 _MARKED = re.compile(r"^<!-- (\w+)((?: [^\n]*?)?) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+#: What a failure is classified by, and the row of errors.md that lists its values.
+_CLASSIFIED: dict[type[Enum], str] = {
+    ErrorCategory: "category",
+    ErrorSeverity: "severity",
+    ErrorDomain: "domain",
+    Strategy: "strategy",
+}
 
 #: Heading of farm-file.md to the part of the schema whose keys its table holds.
 BLOCKS = {
@@ -110,7 +133,9 @@ def test_the_snippets_of_a_page_end_as_it_says(pytester: pytest.Pytester, path: 
                 expected.update(outcomes)
 
         result = pytester.runpytest_subprocess(
-            *("-p", "asyncio", "--strict-markers"), *("--autorl-farm", farm, "--autorl-wait", "20"), *files
+            *("-p", "asyncio", "-p", "hypothesispytest", "--strict-markers"),
+            *("--autorl-farm", farm, "--autorl-wait", "20"),
+            *files,
         )
 
         result.assert_outcomes(**expected)
@@ -315,6 +340,23 @@ def test_every_error_is_described_with_its_blame() -> None:
     assert {row[0].strip("`"): row[2] for row in rows} == known
 
 
+def test_every_value_of_a_classification_is_described() -> None:
+    fields, _ = (rows for heading, rows in tables(page("errors.md")) if heading == "Classification")
+    described = {name: re.findall(r"`([^`]+)`", row[1]) for row in fields for name in first_words([row])}
+
+    assert list(get_args(Family)) == described["family"]
+    assert list(ERROR_TYPES) == described["error_type"]
+    for kind, name in _CLASSIFIED.items():
+        assert [each.value for each in kind] == described[name], name
+    assert {each.name for each in dataclasses.fields(ErrorInfo)} - {"error"} == set(described)
+
+
+def test_every_public_name_for_errors_and_actions_is_named() -> None:
+    text = page("errors.md") + page("fixtures.md")
+
+    assert [name for name in resilience.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_every_command_is_described() -> None:
     import typer
 
@@ -330,6 +372,58 @@ def test_every_command_is_described() -> None:
     headings = set(re.findall(r"^## (autorl .*)$", page("command-line.md"), re.MULTILINE))
 
     assert headings == set(commands(typer.main.get_command(app), "autorl"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_options_and_variables_that_a_page_names_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    flags = {word for option in OPTIONS for word in option.flag_text.split()}
+    variables = {name for option in OPTIONS for name in (option.env_name, option.fallback_env)}
+
+    assert set(re.findall(r"--autorl-[a-z-]+", text)) <= flags
+    assert set(re.findall(r"\bAUTORL_\w+", text)) <= variables | {ENCRYPTION_KEY, "AUTORL_ADMIN_KEY"}
+
+
+# Redaction
+
+
+def test_every_kind_of_redacted_value_is_described_in_its_order() -> None:
+    kinds = dict(tables(page("redaction.md")))["What is found"]
+
+    assert tuple(first_words(kinds)) == KINDS
+
+
+def test_placeholders_that_the_pages_show_are_of_kinds_that_exist() -> None:
+    """Beside the kinds there are those that a snippet makes up, and texts that could not be looked at."""
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        shown = set(re.findall(r"REDACTED[:-]([A-Z_]+[A-Z])", text))
+        assert shown <= {*KINDS, "UNSCANNABLE", *re.findall(r'kind="(\w+)"', text)}, path.name
+
+
+def test_ini_keys_and_modes_of_redaction_are_those_that_exist() -> None:
+    text = page("redaction.md")
+    modes = re.search(r"`--autorl-redact ([^`]+)`", text)
+    heads = re.search(r"\| \| `on`, the default \| `(\w+)` \| `(\w+)` \|", text)
+
+    assert set(re.findall(r"\bautorl_\w+", text)) <= {option.ini_key for option in OPTIONS}
+    assert modes is not None
+    assert modes[1].split("|") == list(MODES)
+    assert heads is not None
+    assert [Settings().redact, *heads.groups()] == list(MODES)
+    assert {"redact_patterns", "redact_fields"} <= set(Observability.model_fields)
+
+
+def test_methods_of_a_redactor_that_the_page_names_exist() -> None:
+    methods = first_words(dict(tables(page("redaction.md")))["In programs"])
+
+    assert methods
+    for called in methods:
+        name, _, arguments = called.rstrip(")").partition("(")
+        member = inspect.getattr_static(Redactor, name)
+        if not isinstance(member, property):
+            named = [each.partition("=")[0] for each in arguments.split(", ") if each]
+            assert list(inspect.signature(member).parameters)[1:] == named, called
 
 
 # Links

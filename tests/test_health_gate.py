@@ -58,22 +58,17 @@ def test_no_test_starts_on_a_device_that_is_not_fit(
     assert {device for row in rows(pytester) for device in row["devices"]} == {"well"}
 
 
-#: The battery is empty until somebody has asked for the device and it was looked at five times more. Counted in a file,
-#: since with xdist most looks are the controller's.
+#: The battery is empty until the device was looked at five times, which begins when a test asks for it. Counted in a
+#: file, since with xdist most looks are the controller's.
 RECOVERS = """
     from pathlib import Path
-    import pytest
     from pytest_autorl.farm.sample import HealthSample
 
-    ASKED, LOOKS = (Path(__file__).with_name(name) for name in ("asked", "looks"))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(item):
-        ASKED.touch()
+    LOOKS = Path(__file__).with_name("looks")
 
     def pytest_autorl_probe_device(device, sample, config):
         with LOOKS.open("a") as file:
-            file.write("x" if ASKED.exists() else "")
+            file.write("x")
         return HealthSample(battery_pct=3 if LOOKS.stat().st_size <= 5 else 50)
 """
 
@@ -97,7 +92,7 @@ def test_a_test_waits_until_the_device_is_well_again(
     result = run(pytester, "--autorl-unhealthy", "wait", "--autorl-wait", "60", *options)
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 test waited*"])
+    result.stdout.fnmatch_lines(["not fit: phone, refused *"])
 
 
 def test_waiting_ends_and_says_what_was_wrong(pytester: pytest.Pytester) -> None:

@@ -291,7 +291,7 @@ def test_the_line_stands_below_pytests_progress_and_leaves_no_trace(pytester: py
     pytest.importorskip("xdist")
     pytester.makepyfile(HOLDERS)
 
-    with Terminal(pytester.path, "-n", "2", "--autorl-farm", "virtual:1") as terminal:
+    with Terminal(pytester.path, "-n", "2", "--autorl-farm", "virtual:1", "--dist", "load") as terminal:
         terminal.until(lambda screen: is_below_progress(screen, WAITS))
         (pytester.path / "go").touch()
         status = terminal.end()

@@ -275,13 +275,14 @@ def test_only_the_chosen_devices_take_part(pytester: pytest.Pytester, farm: Path
             ["--autorl-metrics-push", "http://x"],
             "*--autorl-metrics-push is reserved*not part of this version*",
         ),
-        (["--autorl-retries", "2"], "*--autorl-retries is reserved*"),
         (["--autorl-wait", "soon"], "*--autorl-wait='soon'*"),
         (["--autorl-run-id", "../x"], "*--autorl-run-id='../x'*"),
         (["--autorl-state", "postgresql://h/db"], "*database URL is not part of this version*"),
         (["--autorl-farm", "nowhere.yml"], "*nowhere.yml*"),
         (["--autorl-farm", "virtual:0"], "*virtual:0*between 1 and 1000*"),
-        (["-o", "autorl_redact_fields=pin"], "*autorl_redact_fields is reserved*"),
+        (["-o", "autorl_redact_patterns=(unclosed"], "*autorl: *(unclosed*"),
+        (["-o", "autorl_mask_selectors=nothing"], "*autorl_mask_selectors: 'nothing' is no selector*"),
+        (["--autorl-redact", "sometimes"], "*--autorl-redact*invalid choice: 'sometimes'*"),
         (["-o", "autorl_lease_ttl=5"], "*autorl_lease_ttl is 5 s*must live for three heartbeats*"),
     ],
 )
@@ -528,7 +529,7 @@ def test_a_failures_blame_is_not_read_from_what_was_silenced(pytester: pytest.Py
         """
     )
 
-    pytester.runpytest("-p", "no:randomly").assert_outcomes(failed=2)
+    pytester.runpytest("-p", "no:randomly", "--autorl-retries", "0").assert_outcomes(failed=2)
 
     assert [row["blame"] for row in rows(pytester)] == ["test", "device"]
 
@@ -542,12 +543,12 @@ def test_junit_names_the_device(pytester: pytest.Pytester, farm: Path) -> None:
 
 
 def test_markers_without_effect_are_told(pytester: pytest.Pytester, farm: Path) -> None:
-    pytester.makepyfile("import pytest\n@pytest.mark.retry(max_attempts=2)\ndef test_it(): pass")
+    pytester.makepyfile("import pytest\n@pytest.mark.recovery('back')\ndef test_it(): pass")
 
     result = pytester.runpytest()
 
     result.stdout.fnmatch_lines(
-        ["autorl: markers without effect in this version, with their tests: retry (1)"]
+        ["autorl: markers without effect in this version, with their tests: recovery (1)"]
     )
 
 

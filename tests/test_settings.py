@@ -77,7 +77,6 @@ def test_a_value_that_cannot_be_read_is_named_with_its_source(
 )
 def test_a_reserved_option_says_so_when_used(option: Option) -> None:
     """Every name of the contract is there from the start, and none is silently without effect."""
-    # Also the default, where it claims what does not happen: whoever asks for redaction must not believe in it.
     raw = option.choices[0] if option.choices else True if option.flag else "17"
     source = "cli" if option.surface == "all" else "ini"
 
@@ -86,9 +85,9 @@ def test_a_reserved_option_says_so_when_used(option: Option) -> None:
 
 
 def test_what_happens_anyway_may_be_asked_for() -> None:
-    settings = resolve(cli={"retries": "0", "redact": "off"}, ini={"recovery": "off", "gate": False})
+    settings = resolve(cli={"retries": "0"}, ini={"recovery": "off", "gate": False})
 
-    assert (settings.retries, settings.redact, settings.recovery, settings.gate) == (0, "off", "off", False)
+    assert (settings.retries, settings.recovery, settings.gate) == (0, "off", False)
 
 
 def test_secrets_do_not_stand_in_the_repr() -> None:

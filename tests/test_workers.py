@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_autorl import wiring
 from pytest_autorl.dispatch.workers import auto_workers
 
 pytestmark = pytest.mark.integration
@@ -115,6 +117,28 @@ def test_auto_means_as_many_workers_as_devices(pytester: pytest.Pytester) -> Non
     result = pytester.runpytest_subprocess("-n", "auto", "--autorl-farm", "virtual:5")
 
     result.stdout.fnmatch_lines([f"*{max(5, os.cpu_count() or 1)} workers*"])
+
+
+def test_auto_counts_the_devices_that_are_in_service(pytester: pytest.Pytester) -> None:
+    """One that is held by hand needs no worker."""
+    devices = "".join(f"  - {{id: phone-{i}, provider: lab, platform: android}}\n" for i in range(40))
+    pytester.makefile(".yml", device_farm=f"providers:\n  lab: {{type: appium}}\ndevices:\n{devices}")
+    state = pytester.path / "state.db"
+    arguments = (
+        "farm",
+        "hold",
+        *(f"phone-{i}" for i in range(5)),
+        "--state",
+        str(state),
+        "--reason",
+        "repair",
+    )
+
+    held = pytester.run(sys.executable, "-m", "pytest_autorl.cli", *arguments)
+    config = pytester.parseconfig("--autorl-state", str(state))
+
+    assert held.ret == 0
+    assert wiring.auto_workers(config) == max(35, len(os.sched_getaffinity(0)))
 
 
 @given(st.integers(1, 500))

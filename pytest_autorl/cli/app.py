@@ -12,11 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from pytest_autorl import __version__
-from pytest_autorl.cli import doctor, farm, init, output, virtual, why
+from pytest_autorl.cli import doctor, farm, init, keys, output, plan, redact, runs, virtual, why
 from pytest_autorl.errors import AutorlError, FarmFileError, NoFarmError, RequirementError, UsageError
 
 #: Errors of what the user gave; all others mean that something does not work.
 _MISUSE = (UsageError, FarmFileError, RequirementError, NoFarmError)
+
+#: Arguments that a command does not know are pytest's.
+_PYTESTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 class _Root(TyperGroup):
@@ -43,7 +46,12 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.add_typer(farm.app, name="farm")
-app.command("why", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(why.why)
+app.command("why", context_settings=_PYTESTS)(why.why)
+app.command("plan", context_settings=_PYTESTS)(plan.plan)
+app.add_typer(runs.app, name="runs")
+app.command("redact")(redact.redact)
+app.command("keygen")(keys.keygen)
+app.command("rotate-keys")(keys.rotate_keys)
 app.add_typer(virtual.app, name="virtual")
 
 

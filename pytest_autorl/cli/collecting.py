@@ -7,14 +7,17 @@ import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autorl.errors import UsageError
 from pytest_autorl.needs import Need, need_key, need_of
 from pytest_autorl.run import run_key
 
 if TYPE_CHECKING:
+    from pytest_autorl.dispatch.needs_table import NeedsTable
     from pytest_autorl.farm.config import FarmConfig
 
 #: What pytest ends with when it has collected, with and without tests.
@@ -28,12 +31,20 @@ class Collected:
     Attributes:
         needs: Node id -> need, None for a test that needs nothing of ours; in pytest's order.
         farm: The farm of the run; None when it has none.
+        table: The needs over the farm's devices; None without a farm.
+        state: Where the run's state would be; None without a farm.
+        rootdir: pytest's root directory.
+        workers: How many xdist was told to start, 0 for a run without; None when nothing was said.
         has_ended_well: pytest could collect everything.
         printed: What pytest printed.
     """
 
     needs: dict[str, Need | None] = field(default_factory=dict)
     farm: FarmConfig | None = None
+    table: NeedsTable | None = None
+    state: Path | None = None
+    rootdir: Path = Path()
+    workers: int | None = None
     has_ended_well: bool = False
     printed: str = ""
 
@@ -52,12 +63,19 @@ class _Observer:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """After everybody's selection."""
-        run = session.config.stash.get(run_key, None)
-        self._found.farm = run.config if run is not None else None
+        found, config = self._found, session.config
         # Our plugin may be switched off by the user's settings; its question can be asked all the same.
-        self._found.needs = {
-            item.nodeid: item.stash.get(need_key, None) or need_of(item) for item in session.items
-        }
+        found.needs = {item.nodeid: item.stash.get(need_key, None) or need_of(item) for item in session.items}
+        found.rootdir = config.rootpath
+        workers = config.getoption("numprocesses", default=None)
+        found.workers = workers if isinstance(workers, int) else None
+        run = config.stash.get(run_key, None)
+        if run is None or run.config is None:
+            return
+        from pytest_autorl.dispatch.needs_table import read_needs
+
+        found.farm, found.state = run.config, run.place.path
+        found.table = read_needs(session.items, run.config.devices)
 
 
 def collect(arguments: Sequence[str]) -> Collected:
@@ -75,3 +93,12 @@ def collect(arguments: Sequence[str]) -> Collected:
     found.has_ended_well = code in _COLLECTED
     found.printed = printed.getvalue()
     return found
+
+
+def cannot_collect(printed: str) -> UsageError:
+    """What to raise when pytest could not, with the first of what it complained about."""
+    lines = [line for line in printed.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E  ", "ERROR", "autorl"))] or lines[-3:]
+    return UsageError(
+        "pytest cannot collect: " + "\n  ".join(errors[:6]), do="run `pytest --collect-only` to see all"
+    )

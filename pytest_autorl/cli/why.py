@@ -1,4 +1,4 @@
-"""``autorl why TEST``: what a test needs of the farm, where the need comes from, and which devices fit."""
+"""``autorl why TEST``: what a test needs of the farm, from where, which devices fit, and where the plan has it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pytest_autorl.cli.choice import FarmOption, JsonOption
+from pytest_autorl.cli.choice import JsonOption
 from pytest_autorl.cli.output import show
+from pytest_autorl.cli.pytests_options import FarmOption, StateOption
 from pytest_autorl.errors import NoFarmError, UsageError
 
 if TYPE_CHECKING:
+    from pytest_autorl.cli.collecting import Collected
+    from pytest_autorl.cli.outlook import Outlook
     from pytest_autorl.farm.config import FarmConfig
     from pytest_autorl.needs import Need
 
@@ -26,17 +29,22 @@ def why(
     ctx: typer.Context,
     test: Annotated[str, typer.Argument(metavar="TEST", help="Node id, file, or a part of node ids.")],
     farm: FarmOption = "",
+    state: StateOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Explain what a test needs and which devices fit. More arguments go to pytest.
+    """Explain what a test needs, which devices fit, and where the plan has it. More arguments go to pytest.
 
     Exit code 1 when a need cannot be met, 2 for an unknown test.
     """
-    options = [*(["--autorl-farm", farm] if farm else []), *ctx.args]
-    matching, its_farm = _matching(test, options)
-    explained = [_explained(need, nodeids, its_farm) for need, nodeids in _grouped(matching)]
-    show({"tests": [row for one in explained for row in one.rows()]}, _lines(explained), as_json=as_json)
-    if its_farm is None and any(one.data["needs"] is not None for one in explained):
+    options = [*(["--autorl-farm", farm] if farm else []), *(["--autorl-state", state] if state else [])]
+    matching, found = _matching(test, [*options, *ctx.args])
+    explained = [_explained(need, nodeids, found.farm) for need, nodeids in _grouped(matching)]
+    outlook = _outlook(found)
+    if as_json:  # for many tests each of the two takes its time
+        show({"tests": [row for one in explained for row in one.rows(outlook)]}, [], as_json=True)
+    else:
+        show({}, _lines(explained, outlook), as_json=False)
+    if found.farm is None and any(one.data["needs"] is not None for one in explained):
         raise NoFarmError(
             "no farm is configured, so nothing can be said about devices",
             do="run `autorl init` to write a device_farm.yml, or try --farm virtual",
@@ -45,15 +53,21 @@ def why(
         raise typer.Exit(1)
 
 
-def _matching(test: str, options: Sequence[str]) -> tuple[dict[str, Need | None], FarmConfig | None]:
-    """The tests that are meant, and the farm. Raises UsageError for an unknown test, or when pytest cannot collect."""
-    from pytest_autorl.cli.collecting import collect
+def _outlook(found: Collected) -> Outlook | None:
+    from pytest_autorl.cli.outlook import Outlook
+
+    return Outlook(found, found.table) if found.table is not None else None
+
+
+def _matching(test: str, options: Sequence[str]) -> tuple[dict[str, Need | None], Collected]:
+    """The tests that are meant, and all. Raises UsageError for an unknown test, or when pytest cannot collect."""
+    from pytest_autorl.cli.collecting import cannot_collect, collect
 
     path, _, names = test.partition("::")
     is_path = Path(path).exists()
     found = collect([path, *options] if is_path else options)
     if not found.needs and not found.has_ended_well:
-        raise _cannot_collect(found.printed)
+        raise cannot_collect(found.printed)
     matching = {
         nodeid: need
         for nodeid, need in found.needs.items()
@@ -62,21 +76,13 @@ def _matching(test: str, options: Sequence[str]) -> tuple[dict[str, Need | None]
     }
     if not matching:
         raise UsageError(f"no test is named {test!r}", do=_near(test, list(found.needs)))
-    return matching, found.farm
+    return matching, found
 
 
 def _is_named(nodeid: str, names: str) -> bool:
     """Whether the part after the file is the test, its class, or the test without its parameters."""
     own = nodeid.partition("::")[2]
     return not names or own == names or own.startswith((f"{names}[", f"{names}::"))
-
-
-def _cannot_collect(printed: str) -> UsageError:
-    lines = [line for line in printed.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E  ", "ERROR", "autorl"))] or lines[-3:]
-    return UsageError(
-        "pytest cannot collect: " + "\n  ".join(errors[:6]), do="run `pytest --collect-only` to see all"
-    )
 
 
 def _near(test: str, ids: list[str]) -> str:
@@ -111,8 +117,9 @@ class _Explained:
     lines: list[str]
     is_fine: bool
 
-    def rows(self) -> list[dict[str, Any]]:
-        return [{"test": nodeid, **self.data} for nodeid in self.nodeids]
+    def rows(self, outlook: Outlook | None) -> list[dict[str, Any]]:
+        rows = [{"test": nodeid, **self.data} for nodeid in self.nodeids]
+        return rows if outlook is None else [{**row, **outlook.row(row["test"])} for row in rows]
 
 
 def _explained(need: Need | None, nodeids: list[str], farm: FarmConfig | None) -> _Explained:
@@ -135,11 +142,12 @@ def _explained(need: Need | None, nodeids: list[str], farm: FarmConfig | None) -
     return _Explained(nodeids, data, [first, asked, *others], is_fine=explanation.can_be_met)
 
 
-def _lines(explained: Sequence[_Explained]) -> list[str]:
+def _lines(explained: Sequence[_Explained], outlook: Outlook | None) -> list[str]:
     lines: list[str] = []
     for one in explained:
         lines += one.nodeids[:_NAMED]
         if len(one.nodeids) > _NAMED:
             lines.append(f"and {len(one.nodeids) - _NAMED} more tests")
-        lines += [f"  {line}" for line in one.lines]
+        chances = outlook.lines(one.nodeids) if outlook is not None else []
+        lines += [f"  {line}" for line in [*one.lines, *chances]]
     return lines

@@ -76,6 +76,9 @@ def test_a_marker_alone_leases_through_the_default_fixture(autorl: Call, suite: 
         "  asked for through the fixture autorl_device",
         "  fits: phone-1, phone-2",
         "    pad: os_version is 13, needs >=14",
+        "  takes about 1.0 s, known from nothing yet, a guess",
+        "  0 more tests have this need, 3 tests with other needs want some of its devices",
+        *said.out.splitlines()[-1:],
     ]
 
 

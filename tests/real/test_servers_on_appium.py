@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import close, run
-from pytest_autorl.errors import NoSessionError, ServerDownError, SessionRefusedError
+from pytest_autorl.errors import NoSessionError, ServerDownError, SessionEndedError, SessionRefusedError
 from pytest_autorl.farm.orphans import end_sessions
 from pytest_autorl.farm.session import Endpoint, Limits, close_session, open_session
 from pytest_autorl.state.leases import Session
@@ -40,13 +40,11 @@ def opened(url: str, **capabilities: object) -> object:
 
 def test_a_session_that_was_ended_takes_no_command_any_more(appium_server: AppiumServer) -> None:
     """So a DELETE that was answered is confirmed, and the device can be given on."""
-    from selenium.common.exceptions import InvalidSessionIdException
-
     driver = opened(appium_server.url)
 
     assert close_session(driver) == ""
 
-    with pytest.raises(InvalidSessionIdException):
+    with pytest.raises(SessionEndedError, match="after quit"):
         _ = driver.page_source
 
 

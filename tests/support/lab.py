@@ -71,10 +71,14 @@ def lab(folder: Path, *, count: int = 1) -> Iterator[Lab]:
         yield Lab(folder, server, count)
 
 
+#: Plugins that such runs do without: they change them, or take longer to load than the runs take.
+INNER_OPTIONS = "-p no:randomly -p no:playwright -p no:asyncio -p no:cacheprovider -p no:hypothesispytest"
+
+
 def run(folder: Path, *options: str, state: Path | None = None) -> subprocess.Popen[str]:
     """A test run in a session of its own, so that signals reach it and nothing else."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AUTORL_", "PYTEST_"))}
-    env |= {"PYTEST_ADDOPTS": "-p no:randomly -p no:playwright -p no:asyncio -p no:cacheprovider"}
+    env |= {"PYTEST_ADDOPTS": INNER_OPTIONS}
     if state is not None:
         env["AUTORL_STATE"] = str(state)
     return subprocess.Popen(

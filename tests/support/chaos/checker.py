@@ -13,7 +13,7 @@ vacuous: a season in which nothing could have gone wrong proves nothing.
 
 Events (`e`) and what they carry: season; txn (rows, added, dropped, joined, clock_s: see `recorder.py`), committed;
 acquire (phase, req, wants, candidates, grants); command (phase, id, kind, dev, tok, checked, why); fenced (dev, tok);
-fault (fault, point, target); ended, stuck (target); call (name, began); served (count, longest_ms); crash, error
+fault (fault, point, target); ended, stuck (target); call (name, began); served (counts, longest_ms); crash, error
 (why); final (devices, tickets, holders); effects (dev, effects). Others are there for who reads a history.
 """
 
@@ -31,8 +31,9 @@ from chaos.history import Event
 
 #: A call that needs no device may take so long, seconds, not counting when anybody was stopped.
 CALL_S = 2.0
-#: Least to most served of those who compete, and the longest that one of them waits, milliseconds.
-LEAST_SHARE, LONGEST_MS = 0.3, 800
+#: Least to most served of those who compete, in the second best of the times that they are counted in, and the longest
+#: that one of them waits, milliseconds. With the queue it was 0.3 to 0.9, without 0.0 to 0.3, on any machine.
+LEAST_SHARE, LONGEST_MS = 0.25, 3000
 #: The books keep ends of leases in milliseconds.
 _ROUNDED_S = 0.002
 _LINES = 6
@@ -356,14 +357,19 @@ def _progress(seen: _Seen) -> Iterator[Violation]:
                 text = f"{event['p']} heard after {waited_s:.1f} s that it has {device}"
                 yield Violation("I7", text, (begun, event))
     served = seen.of("served")
-    counts = [event["count"] for event in served]
-    if counts and min(counts) < LEAST_SHARE * max(counts):
-        yield Violation(
-            "I7", f"the least served got {min(counts)} turns, the most {max(counts)}", tuple(served)
-        )
+    # The machine may spoil a part or two of the time; without the queue all of them are bad.
+    parts = sorted(zip(*(event["counts"] for event in served), strict=True), key=_share)
+    if len(parts) > 1 and _share(parts[-2]) < LEAST_SHARE:
+        few, many = min(parts[-2]), max(parts[-2])
+        text = f"the least served got {few} turns, the most {many}, and that was the second best time"
+        yield Violation("I7", text, tuple(served))
     for event in served:
         if event["longest_ms"] > LONGEST_MS:
             yield Violation("I7", f"{event['p']} waited {event['longest_ms']} ms for its turn", (event,))
+
+
+def _share(turns: tuple[int, ...]) -> float:
+    return min(turns) / max(1, *turns)
 
 
 def _stops(seen: _Seen) -> list[tuple[int, int]]:

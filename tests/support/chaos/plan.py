@@ -42,7 +42,7 @@ class Season:
     ttl_s: float = 0.4
     heartbeat_s: float = 0.1
     faults_s: float = 5.0
-    calm_s: float = 1.0
+    calm_s: float = 2.0
 
     @property
     def state(self) -> Path:
