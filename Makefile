@@ -10,12 +10,17 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+comma := ,
+PLANNER := plan board queues shares gangs singles terms turns
 # Parts in which no line of ours may go untested.
-CRITICAL := pytest_autorl/state/*
+CRITICAL := pytest_autorl/state/*,pytest_autorl/resilience/classify.py,pytest_autorl/privacy/redactor.py,$(subst $() $(),$(comma),$(PLANNER:%=pytest_autorl/dispatch/%.py))
 
 DEMO_OPTIONS ?= -n 4 --autorl-farm device_farm.yml \
 	--junitxml=reports/junit.xml --alluredir=reports/allure-results --clean-alluredir
 TEST_OPTIONS ?= -n $(WORKERS)
+# The suite starts thousands of short runs. Where an image switches bytecode off, each of them would compile pytest
+# and the plugin anew, which takes longer than the run; an empty value is Python's own default.
+export PYTHONDONTWRITEBYTECODE :=
 # One season after the other: each has eight processes.
 CHAOS_SEEDS ?= 30
 CHAOS_KILLS ?= 200
@@ -42,13 +47,13 @@ demo: $(VENV)/.ready-demo ## Run the examples in parallel on the virtual farm, r
 	@echo
 	@echo "Where to look:"
 	@echo "  reports/farm.html       who ran what on which device, open it in a browser"
-	@echo "  reports/artefacts       what the one expected failure left: screenshot, page source, device log"
+	@echo "  reports/artefacts       what failures and attempts tried again left: screenshot, page source, device log"
 	@echo "  reports/junit.xml       for the CI server"
 	@echo "  reports/allure-results  for Allure: allure serve reports/allure-results"
 	@echo "  reports/trace.jsonl     one row for each attempt on a device"
 
 .PHONY: test
-test: $(VENV)/.ready-test real-parts ## Run the whole suite with coverage, against real servers where there are some
+test: $(VENV)/.ready-test real-parts rerun-plugins ## Run the whole suite with coverage, against real servers where there are some
 	@$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -p no:cov $(TEST_OPTIONS)
 	@$(BIN)/python -m coverage combine --quiet
@@ -64,6 +69,14 @@ chaos: $(VENV)/.ready-test ## Kill and stop holders of leases in 30 seeded seaso
 .PHONY: real-parts
 real-parts: $(VENV)/.ready-test ## Fetch what tests/real/ runs against: Appium into .tools/, a browser and adb
 	@$(BIN)/python tests/support/real_parts.py
+
+.PHONY: rerun-plugins
+rerun-plugins: .tools/reruns/.ready ## Fetch other plugins that run failed tests again, for the tests beside them
+
+.tools/reruns/.ready: pyproject.toml | $(VENV)/.ready-test
+	@echo "fetching other rerun plugins into .tools/reruns"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .tools/reruns --group reruns
+	@touch $@
 
 .PHONY: lint
 lint: $(VENV)/.ready-lint ## Check style, types and workflows
@@ -97,7 +110,7 @@ $(VENV)/.ready-demo: $(VENV)/.python
 
 $(VENV)/.ready-test: $(VENV)/.ready-demo
 	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[otel]" --group test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[otel,privacy,crypto]" --group test
 	@touch $@
 
 $(VENV)/.ready-bench: $(VENV)/.ready-test

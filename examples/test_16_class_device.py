@@ -1,7 +1,7 @@
 """One device for a class: sign in once, look at many things.
 
-Tests that only look may share a device. It is leased with the first of them and given back after the last. Run in
-parallel, each worker that takes tests of the class leases one of its own.
+Tests that only look may share a device. It is leased with the first of them and given back after the last. In a
+parallel run they stay together, on one worker and its device, while others do the rest.
 """
 
 from __future__ import annotations
