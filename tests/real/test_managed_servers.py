@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from lab import family, is_running, until
-from pytest_autorl.farm.servers import ManagedServers, records
+from pytest_autorl.farm.servers import ManagedServers, appium, records
 from pytest_autorl.farm.servers.orders import Timing
 from real_parts import BROWSER, CHROMEDRIVER, ROOT, TOOLS, Layout, driver_named, missing, missing_programs
 
@@ -245,3 +245,40 @@ def test_a_driver_that_is_not_installed_is_named(make: Make) -> None:
 
     with pytest.raises(Exception, match="no-such-driver"):
         servers.url("a")
+
+
+@pytest.fixture
+def node(managed: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A program of Node, as the servers are, that runs."""
+    script = f"{request.param} console.log('up'); setInterval(() => {{}}, 1000);"
+    with subprocess.Popen(
+        ["node", "--require", str(appium._ONCE), "-e", script], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "up\n"
+            yield process
+        finally:
+            process.kill()
+
+
+LISTENS = "process.once('SIGTERM', () => console.log('told')); process.on('SIGUSR2', () => process.exit(7));"
+
+
+@pytest.mark.parametrize("node", [LISTENS], indirect=True)
+def test_of_several_terms_a_server_hears_one(node: subprocess.Popen[str]) -> None:
+    """The kernel sends one for each thread of a steward that was killed."""
+    node.terminate()
+    assert node.stdout is not None
+    assert node.stdout.readline() == "told\n"
+    node.terminate()  # it would be dead by the next line
+    node.send_signal(signal.SIGUSR2)
+
+    assert node.wait(30) == 7
+
+
+@pytest.mark.parametrize("node", [""], indirect=True)
+def test_a_server_that_does_not_listen_yet_ends_at_once(node: subprocess.Popen[str]) -> None:
+    node.terminate()
+
+    assert node.wait(30) == 143

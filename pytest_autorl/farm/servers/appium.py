@@ -28,6 +28,8 @@ from pytest_autorl.farm.servers.log import ServerLog
 from pytest_autorl.farm.servers.orders import Orders, base_path
 from pytest_autorl.farm.servers.records import MARK
 
+#: What Node loads first.
+_ONCE = Path(__file__).with_name("once.cjs")
 _HOST = "127.0.0.1"
 #: Between two looks whether the process still runs, seconds.
 _LOOK_S = 0.1
@@ -336,7 +338,8 @@ def ending(code: int) -> str:
 def _environment(env: Mapping[str, str], home: str, mark: str) -> dict[str, str]:
     """A server gets nothing of ours, tokens of a hub above all, but its mark."""
     told = {name: value for name, value in env.items() if not name.startswith("AUTORL_")}
-    return told | ({"APPIUM_HOME": home} if home else {}) | {MARK: mark}
+    preload = f'{env.get("NODE_OPTIONS", "")} --require "{_ONCE}"'.strip()
+    return told | ({"APPIUM_HOME": home} if home else {}) | {MARK: mark, "NODE_OPTIONS": preload}
 
 
 def _free_port() -> int:
