@@ -40,8 +40,8 @@ BOUNDS = {
     **dict.fromkeys(("JWT", "PRIVATE_KEY"), (0.97, 0.99)),
 }
 TOUCHED = 0.0015
-#: With RE2, as many times as fast as; without it a quarter of that is enough. Of presidio, the language model is most.
-TIMES = {"eight patterns": 10.0, "scrubadub": 100.0, "presidio": 1000.0 if has_model() else 500.0}
+#: With RE2, as many times as fast as; without it a quarter of that is enough.
+TIMES = {"eight patterns": 10.0, "scrubadub": 100.0, "presidio": 1000.0}
 CLEAN_US = {"re2": 3.0, "re": 25.0}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from pytest_autorl.privacy.latin import DRAWN
+
 
 class Lazy:
     """A pattern of `re`, compiled at its first use: most runs need few of them.
@@ -78,12 +80,9 @@ def lowered(text: str) -> str:
     return text.encode("latin-1", "replace").lower().decode("latin-1")
 
 
-_DIGITS = bytes(48 if 48 <= code <= 57 else code for code in range(256))
-
-
 def drawn_of(text: str) -> bytes:
     """The text as the gates draw it: one byte a character, every ASCII digit as ``0``. Offsets stay."""
-    return text.encode("latin-1", "replace").translate(_DIGITS)
+    return text.encode("latin-1", "replace").translate(DRAWN)
 
 
 def places(text: str, needle: str) -> Iterator[int]:
